@@ -1,0 +1,1 @@
+"""tamiz runs the Windows Filtering Platform anywhere."""

@@ -1,0 +1,297 @@
+"""Sets of worlds: every way in which what we were not told may be.
+
+A *world* fixes each unknown thing: the value of an unknown field, the SIDs of an unknown token, the answer of a
+callout nobody told us about. A condition on an unknown field is the set of worlds in which it holds; a filter matches
+in the intersection; two filters on one unknown field share its variables and so are judged together, never as
+independent maybes (design.md 2.3). The sets are decision diagrams (OxiDD), exact and without enumeration.
+
+Encoding. A number is its bits, most significant first, so a mask is a cube and a range two thresholds. A blob, SID
+or text is its place among the constants that the policy compares the field with: constant number i has index 2i+1,
+the gap before it 2i. What a constant cannot tell of a gap (does the text in it end with "tool.exe"?) is one more
+variable. A token is one variable for each atom of its access-check formula. Each field that may be EMPTY has a
+variable for that; nothing but EQUAL FWP_EMPTY matches there (conditions.md 5).
+
+A set is `True` (all worlds), `False` (none) or a diagram, so that what is certain never touches the library.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from oxidd.bdd import BDDFunction, BDDManager
+
+from tamiz.engine.access import access_formula
+from tamiz.engine.match import meets, test_of
+from tamiz.model._tables import DataType, MatchType
+from tamiz.model.conditions import Condition
+from tamiz.model.facts import Fact, KnownBits, Unknown
+from tamiz.model.formula import And, Atom, Formula, Not, Or
+from tamiz.model.formula import Constant as FormulaConstant
+from tamiz.model.keys import FieldKey
+from tamiz.model.security import SecurityDescriptor
+from tamiz.model.values import UNSIGNED, Data, Range, V4Mask, V6Mask, Value
+
+WorldSet = bool | BDDFunction
+
+_NODES: Final = 1 << 22  # inner nodes; memory is taken as they are made
+_CACHE: Final = 1 << 16
+
+# data types whose unknown values are bits; 16 and 6 byte arrays are numbers of 128 and 48 bits
+_BITS: Final[Mapping[DataType, int]] = {
+    **UNSIGNED,
+    DataType.BYTE_ARRAY16_TYPE: 128,
+    DataType.BYTE_ARRAY6_TYPE: 48,
+    DataType.V4_ADDR_MASK: 32,
+    DataType.V6_ADDR_MASK: 128,
+}
+_TOKENS: Final = frozenset({DataType.TOKEN_INFORMATION_TYPE, DataType.TOKEN_ACCESS_INFORMATION_TYPE})
+
+
+class Worlds:
+    """The variables of one engine, by the name of the unknown thing they belong to."""
+
+    def __init__(self, constants: Mapping[FieldKey, Iterable[Value]]) -> None:
+        """`constants`: for each field, the values that the policy compares it with."""
+        self._constants = constants
+        self._manager: BDDManager | None = None
+        self._variables: dict[tuple[str, object], BDDFunction] = {}
+        self._scales: dict[tuple[FieldKey, DataType], _Scale] = {}
+        self._conditions: dict[tuple[object, ...], WorldSet] = {}
+        self._true: BDDFunction | None = None
+        self._false: BDDFunction | None = None
+
+    # -- sets ------------------------------------------------------------------------------------------------
+
+    def both(self, a: WorldSet, b: WorldSet) -> WorldSet:
+        if isinstance(a, bool):
+            return b if a else False
+        if isinstance(b, bool):
+            return a if b else False
+        return self._plain(a & b)
+
+    def either(self, a: WorldSet, b: WorldSet) -> WorldSet:
+        if isinstance(a, bool):
+            return True if a else b
+        if isinstance(b, bool):
+            return True if b else a
+        return self._plain(a | b)
+
+    def complement(self, a: WorldSet) -> WorldSet:
+        return not a if isinstance(a, bool) else self._plain(~a)
+
+    def without(self, a: WorldSet, b: WorldSet) -> WorldSet:
+        return self.both(a, self.complement(b))
+
+    def _plain(self, node: BDDFunction) -> WorldSet:
+        if node == self._true:
+            return True
+        return False if node == self._false else node
+
+    # -- variables -------------------------------------------------------------------------------------------
+
+    def variable(self, owner: str, name: object) -> BDDFunction:
+        """The variable `name` of the unknown thing `owner`."""
+        found = self._variables.get((owner, name))
+        if found is None:
+            if self._manager is None:
+                self._manager = BDDManager(_NODES, _CACHE, 1)
+                self._true, self._false = self._manager.true(), self._manager.false()
+            (number,) = self._manager.add_vars(1)
+            found = self._variables[owner, name] = self._manager.var(number)
+        return found
+
+    def code(self, owner: str, bits: int, codes: Iterable[int]) -> WorldSet:
+        """The worlds in which the number of `bits` bits that belongs to `owner` is one of `codes`."""
+        number = _Number(self, owner, bits, None)
+        found: WorldSet = False
+        for code in codes:
+            found = self.either(found, number.equals(code))
+        return found
+
+    def owners(self, sets: Sequence[WorldSet]) -> tuple[str, ...]:
+        """The unknown things that any of `sets` hangs on, in the order in which they were first met."""
+        cubes: dict[str, BDDFunction] = {}
+        for (owner, _), variable in self._variables.items():
+            cubes[owner] = cubes[owner] & variable if owner in cubes else variable
+        diagrams = [s for s in sets if not isinstance(s, bool)]
+        return tuple(o for o, cube in cubes.items() if any(s.exists(cube) != s for s in diagrams))
+
+    # -- conditions ------------------------------------------------------------------------------------------
+
+    def among(self, field: FieldKey, type_: DataType, fact: Fact) -> WorldSet:
+        """The worlds that agree with what is known of an unknown field: its few possible values."""
+        if not isinstance(fact, Unknown) or (fact.among is None and fact.may_be_empty):
+            return True
+        filled = self.complement(self.variable(field, "empty"))
+        if fact.among is None:
+            return filled
+        found: WorldSet = self.variable(field, "empty") if fact.may_be_empty else False
+        for value in fact.among:
+            found = self.either(found, self.condition(Condition(field, MatchType.EQUAL, value), type_, fact))
+        return found
+
+    def condition(self, condition: Condition, type_: DataType, fact: Fact) -> WorldSet:
+        """The worlds in which `condition` holds of a field of `type_` of which `fact` is known."""
+        if isinstance(fact, Value):
+            return self.formula(condition.field, meets(condition, fact))
+        key = (condition, type_, fact if isinstance(fact, KnownBits) else None)
+        found = self._conditions.get(key)
+        if found is None:
+            found = self._conditions[key] = self._unknown(condition, type_, fact)
+        return found
+
+    def _unknown(self, condition: Condition, type_: DataType, fact: Unknown | KnownBits) -> WorldSet:
+        field, value = condition.field, condition.value
+        if value.type is DataType.EMPTY:
+            certain = isinstance(fact, KnownBits) or condition.match is not MatchType.EQUAL
+            return False if certain else self.variable(field, "empty")
+        holds = self._filled(condition, type_, fact)
+        if isinstance(fact, KnownBits):
+            return holds
+        return self.both(holds, self.complement(self.variable(field, "empty")))
+
+    def _filled(self, condition: Condition, type_: DataType, fact: Unknown | KnownBits) -> WorldSet:
+        """The worlds, among those where the field is not EMPTY, in which the condition holds."""
+        field, wanted = condition.field, condition.value.data
+        if isinstance(wanted, SecurityDescriptor) and type_ in _TOKENS:
+            return self.formula(field, access_formula(wanted, None))
+        if type_ in _BITS:
+            number = _Number(self, field, _BITS[type_], fact if isinstance(fact, KnownBits) else None)
+            return number.meets(condition)
+        scale = self._scales.get((field, type_))
+        if scale is None:
+            scale = self._scales[field, type_] = _Scale(self, field, self._constants.get(field, ()))
+        return scale.meets(condition)
+
+    def formula(self, field: FieldKey, formula: Formula) -> WorldSet:
+        """The worlds in which a formula about the token in `field` holds."""
+        if isinstance(formula, FormulaConstant):
+            return formula.value
+        if isinstance(formula, Atom):
+            return self.variable(field, formula.name)
+        if isinstance(formula, Not):
+            return self.complement(self.formula(field, formula.operand))
+        join = self.both if isinstance(formula, And) else self.either
+        assert isinstance(formula, And | Or)
+        found: WorldSet = isinstance(formula, And)
+        for part in formula.operands:
+            found = join(found, self.formula(field, part))
+        return found
+
+
+class _Number:
+    """An unsigned number as bits, most significant first; some may be known."""
+
+    def __init__(self, worlds: Worlds, owner: str, bits: int, known: KnownBits | None) -> None:
+        self.worlds, self.owner, self.bits, self.known = worlds, owner, bits, known
+
+    def bit(self, position: int) -> WorldSet:
+        """The worlds in which bit `position` (0: least significant) is set."""
+        mask = 1 << position
+        if self.known is not None and self.known.known & mask:
+            return bool(self.known.value & mask)
+        return self.worlds.variable(self.owner, self.bits - 1 - position)
+
+    def equals(self, wanted: int, mask: int = -1) -> WorldSet:
+        found: WorldSet = True
+        for position in range(self.bits):
+            if mask >> position & 1:
+                bit = self.bit(position)
+                found = self.worlds.both(bit if wanted >> position & 1 else self.worlds.complement(bit), found)
+        return found
+
+    def at_least(self, limit: int) -> WorldSet:
+        if limit <= 0:
+            return True
+        if limit >> self.bits:
+            return False
+        found: WorldSet = True
+        for position in range(self.bits):
+            join = self.worlds.both if limit >> position & 1 else self.worlds.either
+            found = join(self.bit(position), found)
+        return found
+
+    def between(self, low: int, high: int) -> WorldSet:
+        return self.worlds.without(self.at_least(low), self.at_least(high + 1))
+
+    def any_set(self, mask: int) -> WorldSet:
+        return self.worlds.complement(self.equals(0, mask))
+
+    def meets(self, condition: Condition) -> WorldSet:
+        wanted = condition.value.data
+        if isinstance(wanted, V4Mask):
+            return self.equals(wanted.address, wanted.mask)
+        if isinstance(wanted, V6Mask):
+            return self.equals(_int(wanted.address), ~((1 << (128 - wanted.prefix)) - 1))
+        if isinstance(wanted, Range):
+            return self.between(_int(wanted.low.data), _int(wanted.high.data))
+        return _NUMBER_TESTS[condition.match](self, _int(wanted))
+
+
+def _int(data: Data) -> int:
+    return int.from_bytes(data, "big") if isinstance(data, bytes) else int(data)  # type: ignore[arg-type]
+
+
+_NUMBER_TESTS: Final[Mapping[MatchType, Callable[[_Number, int], WorldSet]]] = {
+    MatchType.EQUAL: lambda n, c: n.equals(c),
+    MatchType.NOT_EQUAL: lambda n, c: n.worlds.complement(n.equals(c)),
+    MatchType.GREATER: lambda n, c: n.at_least(c + 1),
+    MatchType.GREATER_OR_EQUAL: lambda n, c: n.at_least(c),
+    MatchType.LESS: lambda n, c: n.worlds.complement(n.at_least(c)),
+    MatchType.LESS_OR_EQUAL: lambda n, c: n.worlds.complement(n.at_least(c + 1)),
+    MatchType.FLAGS_ALL_SET: lambda n, c: n.equals(c, c),
+    MatchType.FLAGS_ANY_SET: lambda n, c: n.any_set(c),
+    MatchType.FLAGS_NONE_SET: lambda n, c: n.equals(0, c),
+}
+
+
+class _Scale:
+    """A field whose values are told apart only by the policy's own constants, put in order."""
+
+    def __init__(self, worlds: Worlds, field: FieldKey, constants: Iterable[Value]) -> None:
+        self.worlds, self.field = worlds, field
+        self.constants: list[Any] = sorted({_sort_key(d): d for v in constants for d in _ends(v)}.values(), key=_sort_key)
+        self.keys = [_sort_key(d) for d in self.constants]
+        self.number = _Number(worlds, field, max(1, (2 * len(self.constants)).bit_length()), None)
+
+    def place(self, data: Any) -> int:
+        """The index of a value: odd for a constant, even for the gap it falls into."""
+        i = bisect_left(self.keys, _sort_key(data))
+        return 2 * i + 1 if i < len(self.keys) and self.keys[i] == _sort_key(data) else 2 * i
+
+    def meets(self, condition: Condition) -> WorldSet:
+        data, match = condition.value.data, condition.match
+        if isinstance(data, Range):
+            return self.number.between(self.place(data.low.data), self.place(data.high.data))
+        place = self.place(data)
+        if match in _BY_ORDER:
+            return _NUMBER_TESTS[match](self.number, place)
+        return self._by_each(condition)
+
+    def _by_each(self, condition: Condition) -> WorldSet:
+        """Suffixes and comparisons without case: each constant can tell; in the gaps both are possible."""
+        test, either, both = test_of(condition), self.worlds.either, self.worlds.both
+        gaps: WorldSet = self.worlds.variable(self.field, str(condition))
+        found: WorldSet = False
+        for i, data in enumerate(self.constants):
+            found = either(found, both(test(data), self.number.equals(2 * i + 1)))
+        even = self.worlds.complement(self.number.bit(0))
+        beyond = self.number.at_least(2 * len(self.constants) + 1)
+        return either(found, both(gaps, either(even, beyond)))
+
+
+_BY_ORDER: Final = frozenset(
+    {MatchType.EQUAL, MatchType.NOT_EQUAL, MatchType.GREATER, MatchType.GREATER_OR_EQUAL, MatchType.LESS,
+     MatchType.LESS_OR_EQUAL}
+)  # fmt: skip
+
+
+def _ends(value: Value) -> tuple[Data, ...]:
+    return (value.data.low.data, value.data.high.data) if isinstance(value.data, Range) else (value.data,)
+
+
+def _sort_key(data: Any) -> tuple[str, Any]:
+    """Bytes and text sort as they are; SIDs and the rest, which are only told apart, by their printed form."""
+    return (type(data).__name__, data if isinstance(data, bytes | str) else str(data))
