@@ -102,21 +102,42 @@ class Worlds:
             found = self._variables[owner, name] = self._manager.var(number)
         return found
 
-    def code(self, owner: str, bits: int, codes: Iterable[int]) -> WorldSet:
-        """The worlds in which the number of `bits` bits that belongs to `owner` is one of `codes`."""
-        number = _Number(self, owner, bits, None)
+    def code(self, owner: str, name: object, bits: int, codes: Iterable[int]) -> WorldSet:
+        """The worlds in which the number `name` of `owner`, of `bits` bits, is one of `codes`."""
         found: WorldSet = False
         for code in codes:
-            found = self.either(found, number.equals(code))
+            cube: WorldSet = True
+            for bit in range(bits):
+                variable = self.variable(owner, (name, bit))
+                cube = self.both(cube, variable if code >> bit & 1 else self.complement(variable))
+            found = self.either(found, cube)
         return found
 
-    def owners(self, sets: Sequence[WorldSet]) -> tuple[str, ...]:
-        """The unknown things that any of `sets` hangs on, in the order in which they were first met."""
+    def deciders(self, classes: Sequence[WorldSet]) -> tuple[str, ...]:
+        """The unknown things that decide between `classes`, which share out the worlds that are possible.
+
+        One of them decides where two worlds of different classes differ in it alone.
+        """
+        parts = [c for c in classes if not isinstance(c, bool)]
+        if len(parts) < 2:
+            return ()
+        return tuple(owner for owner, cube in self._cubes().items() if self._joins(parts, cube))
+
+    def _joins(self, parts: Sequence[BDDFunction], cube: BDDFunction) -> bool:
+        seen: WorldSet = False
+        for part in parts:
+            spread = part.exists(cube)
+            if self.both(seen, spread) is not False:
+                return True
+            seen = self.either(seen, spread)
+        return False
+
+    def _cubes(self) -> dict[str, BDDFunction]:
+        """The variables of each owner, in the order in which the owners were first met."""
         cubes: dict[str, BDDFunction] = {}
         for (owner, _), variable in self._variables.items():
             cubes[owner] = cubes[owner] & variable if owner in cubes else variable
-        diagrams = [s for s in sets if not isinstance(s, bool)]
-        return tuple(o for o, cube in cubes.items() if any(s.exists(cube) != s for s in diagrams))
+        return cubes
 
     # -- conditions ------------------------------------------------------------------------------------------
 
@@ -252,7 +273,8 @@ class _Scale:
 
     def __init__(self, worlds: Worlds, field: FieldKey, constants: Iterable[Value]) -> None:
         self.worlds, self.field = worlds, field
-        self.constants: list[Any] = sorted({_sort_key(d): d for v in constants for d in _ends(v)}.values(), key=_sort_key)
+        ends = {_sort_key(d): d for v in constants for d in _ends(v)}
+        self.constants: list[Any] = [ends[key] for key in sorted(ends)]
         self.keys = [_sort_key(d) for d in self.constants]
         self.number = _Number(worlds, field, max(1, (2 * len(self.constants)).bit_length()), None)
 

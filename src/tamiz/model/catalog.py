@@ -7,11 +7,12 @@ Names, aliases and GUIDs of every built-in object resolve to keys; layers come i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntFlag
 from functools import cache
 from typing import Final, Literal, TypeVar
 
 from tamiz.model import _tables as tables
-from tamiz.model._tables import DataType, FieldKind, LayerFlags
+from tamiz.model._tables import CalloutBehaviourFlags, CalloutFlags, DataType, FieldKind, LayerFlags
 from tamiz.model.keys import (
     CalloutKey,
     ContextKey,
@@ -23,10 +24,11 @@ from tamiz.model.keys import (
     is_guid,
 )
 from tamiz.model.layers import Field, Layer
-from tamiz.model.objects import Callout, CalloutFlags, Provider, Sublayer
+from tamiz.model.objects import Callout, Provider, Sublayer
 
 FieldList = Literal["newest", "older"]
 K = TypeVar("K", bound=Key)
+F = TypeVar("F", bound=IntFlag)
 
 _KINDS: Final[Mapping[type[Key], str]] = {
     LayerKey: "layers",
@@ -133,14 +135,24 @@ def providers() -> Mapping[ProviderKey, Provider]:
 
 @cache
 def callouts() -> Mapping[CalloutKey, Callout]:
-    """Windows' own callouts, registered as on every machine seen."""
+    """Windows' own callouts; REGISTERED where every machine seen had them so, without it where none had them."""
     return {
         CalloutKey(key): Callout(
             CalloutKey(key), name, layer=LayerKey(layer) if layer else None, id=number,
-            flags=CalloutFlags.REGISTERED,
+            flags=_flags(CalloutFlags, "FWPM_CALLOUT_FLAG_", flags),
+            behaviour=_flags(CalloutBehaviourFlags, "FWP_CALLOUT_FLAG_", flags),
         )
-        for key, number, layer, name, _ in tables.CALLOUTS
+        for key, number, layer, name, flags in tables.CALLOUTS
     }  # fmt: skip
+
+
+def _flags(cls: type[F], prefix: str, names: tuple[str, ...]) -> F:
+    found = cls(0)
+    for name in names:
+        member = name.removeprefix(prefix)
+        if name.startswith(prefix) and member in cls.__members__:
+            found |= cls[member]
+    return found
 
 
 def _provider(key: str | None) -> ProviderKey | None:

@@ -23,6 +23,10 @@ class Unknown:
     among: tuple[Value, ...] | None = None
     may_be_empty: bool = True
 
+    def __post_init__(self) -> None:
+        if self.among == () and not self.may_be_empty:
+            raise ValueError("a field that is not EMPTY has a value: found none that it can have")
+
     def __str__(self) -> str:
         if self.among is None:
             return "unknown"

@@ -19,6 +19,7 @@ from tamiz.model.objects import (
     Callout,
     Endpoint,
     Filter,
+    Node,
     Provider,
     ProviderContext,
     Session,
@@ -41,6 +42,7 @@ class Policy:
     `whole`: the source lists everything that is enforced; False for a filters dump, and an answer from it must say
     so. `lists_sublayers`, `lists_callouts`: an object that is not in the list does not exist, rather than being
     unknown. `layers`: the machine's own field lists; None takes the catalog's, newest or older as `fields` says.
+    `other`: what a source holds beside the filter engine's objects (statistics, subscriptions), kept whole.
     """
 
     filters: tuple[Filter, ...] = ()
@@ -51,6 +53,7 @@ class Policy:
     layers: tuple[Layer, ...] | None = None
     sessions: tuple[Session, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    other: tuple[Node, ...] = ()
     fields: catalog.FieldList = "newest"
     whole: bool = True
     lists_sublayers: bool = True
@@ -94,7 +97,8 @@ class Policy:
             return Presence.REGISTERED if listed.registered else Presence.UNREGISTERED
         if self.lists_callouts and self.callouts:
             return Presence.UNREGISTERED
-        return Presence.REGISTERED if key in catalog.callouts() else Presence.UNKNOWN
+        known = catalog.callouts().get(key)
+        return Presence.REGISTERED if known is not None and known.registered else Presence.UNKNOWN
 
     @cached_property
     def by_layer(self) -> Mapping[LayerKey, tuple[Filter, ...]]:
