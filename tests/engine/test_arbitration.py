@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tamiz.engine.arbitrate import OVERRIDES, Incoming, Standing, override
+from tamiz.model._tables import FIELD, MatchType
 from tamiz.model.conditions import Condition
 from tamiz.model.decisions import Action, Effect
 from tamiz.model.facts import Facts
 from tamiz.model.keys import FieldKey, LayerKey
 from tamiz.model.reading import Reading
-from tamiz.model._tables import FIELD, MatchType
 from tamiz.model.values import u8, u16
 from tests.engine.build import CONNECT, build
 
@@ -93,9 +93,13 @@ TCP_ONLY = Condition(PROTOCOL, MatchType.EQUAL, u8(6))
         pytest.param((equal(81),), 80, 6, False, id="31: a filter that does not match is passed over"),
         pytest.param((equal(80), equal(443)), 443, 6, True, id="35: conditions on one field are alternatives"),
         pytest.param((equal(80), TCP_ONLY), 80, 17, False, id="36: conditions on two fields must both hold"),
-        pytest.param((other_than(80), other_than(443)), 80, 6, True, id="37: negations on one field are alternatives too"),
+        pytest.param(
+            (other_than(80), other_than(443)), 80, 6, True, id="37: negations on one field are alternatives too"
+        ),
         pytest.param((), 80, 6, True, id="38: a filter without conditions always matches"),
-        pytest.param((equal(80), TCP_ONLY, equal(443)), 443, 6, True, id="conditions on one field need not be consecutive"),
+        pytest.param(
+            (equal(80), TCP_ONLY, equal(443)), 443, 6, True, id="conditions on one field need not be consecutive"
+        ),
     ],
 )
 def test_conditions_combine(conditions: tuple[Condition, ...], port: int, protocol: int, matches: bool) -> None:

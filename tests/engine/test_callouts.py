@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tamiz.engine.callouts import Assumption, Callouts
@@ -10,7 +12,6 @@ from tamiz.model._tables import CALLOUT
 from tamiz.model.decisions import Action
 from tamiz.model.keys import LayerKey
 from tamiz.model.policy import Policy
-from dataclasses import replace
 from tests.engine.build import CONNECT, build
 
 
@@ -42,7 +43,9 @@ def test_nothing_assumed(vector: str, action: str) -> None:
         pytest.param("S9:Ct ; S5:B", Assumption.PERMIT, "block", id="permit: soft, so a lighter block wins"),
         pytest.param("S9:Ct ; S5:P!", Assumption.BLOCK, "block", id="block: hard, so a lighter permit loses"),
         pytest.param("S9:P! ; S5:Ct", Assumption.BLOCK, "block", id="block: a veto of a hard permit"),
-        pytest.param("S9:Ct gone", Assumption.TRANSPARENT, "block", id="an unregistered one blocks whatever is assumed"),
+        pytest.param(
+            "S9:Ct gone", Assumption.TRANSPARENT, "block", id="an unregistered one blocks whatever is assumed"
+        ),
     ],
 )
 def test_assumptions(vector: str, assumption: Assumption, action: str) -> None:

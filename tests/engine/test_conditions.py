@@ -9,6 +9,7 @@ import pytest
 from tamiz.engine.access import access_formula
 from tamiz.engine.engine import Engine
 from tamiz.engine.match import meets
+from tamiz.formats.sddl import parse_sddl
 from tamiz.model._tables import FIELD, DataType, MatchType
 from tamiz.model.conditions import Condition
 from tamiz.model.decisions import Action
@@ -18,8 +19,21 @@ from tamiz.model.formula import FALSE, TRUE
 from tamiz.model.keys import FieldKey
 from tamiz.model.security import SecurityDescriptor, Token
 from tamiz.model.sids import ALL_PACKAGES, EVERYONE, NULL_SID, Sid
-from tamiz.model.values import EMPTY, Range, V4Mask, V6Mask, Value, app_id, blob, sid_value, token_value, u8, u16, u32, u64
-from tamiz.formats.sddl import parse_sddl
+from tamiz.model.values import (
+    EMPTY,
+    Range,
+    V4Mask,
+    V6Mask,
+    Value,
+    app_id,
+    blob,
+    sid_value,
+    token_value,
+    u8,
+    u16,
+    u32,
+    u64,
+)
 from tests.engine.build import CONNECT, build
 
 M = MatchType
@@ -162,7 +176,9 @@ MAYBES = [
     ("field", "fact", "match", "wanted", "answer"),
     [pytest.param(f, x, m, w, a, id=name) for name, f, x, m, w, a in MAYBES],
 )
-def test_a_field_that_is_not_known(field: FieldKey, fact: Fact, match: MatchType, wanted: Value, answer: Action) -> None:
+def test_a_field_that_is_not_known(
+    field: FieldKey, fact: Fact, match: MatchType, wanted: Value, answer: Action
+) -> None:
     assert judged(Condition(field, match, wanted), fact) is answer
 
 
