@@ -140,19 +140,19 @@ EMPTY: Final = Value(DataType.EMPTY)
 
 
 def u8(number: int) -> Value:
-    return Value(DataType.UINT8, number)
+    return Value(DataType.UINT8, int(number))
 
 
 def u16(number: int) -> Value:
-    return Value(DataType.UINT16, number)
+    return Value(DataType.UINT16, int(number))
 
 
 def u32(number: int) -> Value:
-    return Value(DataType.UINT32, number)
+    return Value(DataType.UINT32, int(number))
 
 
 def u64(number: int) -> Value:
-    return Value(DataType.UINT64, number)
+    return Value(DataType.UINT64, int(number))
 
 
 def blob(data: bytes) -> Value:

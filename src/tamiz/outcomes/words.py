@@ -1,0 +1,57 @@
+"""The words in which every outcome speaks of filters and decisions: JSON members and short lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tamiz.model.decisions import Action, Decision, Right
+from tamiz.model.objects import Filter
+
+Json = dict[str, Any]
+
+
+def filter_object(filter: Filter | None) -> Json | None:
+    """A filter as every JSON answer names it: `id`, `key`, `name`, `sublayer`."""
+    if filter is None:
+        return None
+    return {"id": filter.id, "key": str(filter.key), "name": filter.name, "sublayer": str(filter.sublayer)}
+
+
+def right_word(right: Right | None) -> str | None:
+    return None if right is None else right.value
+
+
+def decider(decision: Decision) -> str:
+    """Who decided, in a few words."""
+    if decision.action is Action.DEPENDS:
+        return f"depends on {listed(decision.depends_on)}"
+    if decision.filter is not None:
+        return f"{decision.filter.name!r} (filter {decision.filter.id}) in {short(decision.filter.sublayer)}"
+    if all(possible.filter is None for possible in decision.possible):
+        return "no filter decided"
+    return f"one of {sum(p.filter is not None for p in decision.possible)} filters, all of the same action"
+
+
+def listed(names: tuple[str, ...], limit: int = 4) -> str:
+    """Names for people: at most `limit`, then how many more."""
+    shown = [short(name) for name in names[:limit]]
+    more = len(names) - limit
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def short(name: str) -> str:
+    """A name without its FWPM_ prefix."""
+    for prefix in ("FWPM_LAYER_", "FWPM_CONDITION_", "FWPM_SUBLAYER_", "FWPM_CALLOUT_"):
+        name = name.replace(prefix, "")
+    return name
+
+
+def flags(decision: Decision) -> Iterator[str]:
+    """What is special about a decision."""
+    if decision.vetoed:
+        yield "a veto"
+    if decision.absorbed:
+        yield "absorbed: no discard layer, no event"
+    if decision.tie:
+        yield "filters of equal weight and different actions match; the newest was taken first"

@@ -1,0 +1,167 @@
+"""Scenarios: what two hosts do, as a script. The documented ones are scripts too, in `scenarios/`.
+
+Input: a name, or the TOML text of a script. Output: a `Scenario`. The language:
+
+* `title`, `protocol` ("tcp", "udp" or "icmp"), `port` (the server's), `until` (the last documented step: "HOST EVENT",
+  EVENT being an event's word or "discard"; without it the scenario ends when nothing more happens);
+* `[[act]]`: one thing that a host does: `HOST = VERB`, HOST being "client" or "server", and what the verb needs:
+  `listen`, `bind` (`port`), `connect`, `send` and `sendto` (`data` as text, or `bytes`: how many), `ping` (`data`),
+  `close`, `abort`, `add-filter` (`filter`: a table as in a policy file), `remove-filter` (`name`), `wait` (`seconds`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from tamiz.formats.toml_filters import Reader
+from tamiz.formats.toml_lines import Document, read_document
+from tamiz.formats.toml_names import nearest
+from tamiz.formats.toml_objects import Objects
+from tamiz.formats.toml_table import Spot, Table, shown
+from tamiz.formats.toml_values import Volumes
+from tamiz.model import catalog
+from tamiz.model.objects import Filter
+
+NAMES: Final = (
+    "tcp-establish", "tcp-no-listener", "tcp-data", "tcp-reauthorize", "tcp-reauthorize-fail", "tcp-terminate",
+    "tcp-session", "udp-exchange", "udp-no-listener", "udp-reauthorize", "udp-reauthorize-fail", "udp-terminate",
+    "icmp-echo",
+)  # fmt: skip
+HOSTS: Final = ("client", "server")
+PROTOCOLS: Final = ("tcp", "udp", "icmp")
+EVENTS: Final = ("bind", "listen", "connect", "send", "sendto", "receive", "close", "packet", "discard")
+MAX_DATA: Final = 64 << 20  # bytes
+MAX_WAIT: Final = 365 * 86_400  # seconds
+
+# verb -> the keys that it takes beside the host's
+VERBS: Final[dict[str, tuple[str, ...]]] = {
+    "listen": ("port",),
+    "bind": ("port",),
+    "connect": (),
+    "send": ("data", "bytes"),
+    "sendto": ("data", "bytes"),
+    "ping": ("data", "bytes"),
+    "close": (),
+    "abort": (),
+    "add-filter": ("filter",),
+    "remove-filter": ("name",),
+    "wait": ("seconds",),
+}
+_DEFAULT_PORTS: Final = {"tcp": 443, "udp": 53, "icmp": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that `host` does. `filters` of add-filter; `name` of remove-filter; `wait` in nanoseconds."""
+
+    host: str
+    verb: str
+    data: bytes = b""
+    port: int | None = None
+    filters: tuple[Filter, ...] = ()
+    name: str = ""
+    wait: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A script. `until`: (host, event) after which nothing is shown any more."""
+
+    name: str
+    title: str
+    protocol: str
+    port: int
+    acts: tuple[Act, ...]
+    until: tuple[str, str] | None = None
+
+
+def built_in(name: str) -> Scenario:
+    """The documented scenario `name`, one of `NAMES`; `KeyError` for another name."""
+    if name not in NAMES:
+        raise KeyError(name)
+    text = files("tamiz.sources").joinpath("scenarios", f"{name}.toml").read_bytes()
+    return read_scenario(text, f"{name}.toml", name)
+
+
+def read_scenario(data: bytes, file: str, name: str) -> Scenario:
+    """The scenario of a script; `file` stands in messages. Raises `InputError` for anything else."""
+    document = read_document(data, file)
+    table = Table(Spot(document, (), "the scenario", ()), dict(document.values))
+    protocol = _word(table, "protocol", PROTOCOLS)
+    port = table.number("port", 1, 65_535) or _DEFAULT_PORTS[protocol]
+    title, until = table.text("title") or name, _until(table)
+    acts = tuple(_acts(document, table.get("act")))
+    table.done()
+    return Scenario(name, title, protocol, port, acts, until)
+
+
+def _word(table: Table, key: str, words: tuple[str, ...]) -> str:
+    word = table.text(key)
+    if word not in words:
+        raise table.spot.down(key).error(shown(word or ""), f"one of {', '.join(words)}")
+    return word
+
+
+def _until(table: Table) -> tuple[str, str] | None:
+    text = table.text("until")
+    if text is None:
+        return None
+    host, _, event = text.partition(" ")
+    if host not in HOSTS or event not in EVENTS:
+        wanted = f"'HOST EVENT', HOST one of {', '.join(HOSTS)}, EVENT one of {', '.join(EVENTS)}"
+        raise table.spot.down("until").error(shown(text), wanted)
+    return host, event
+
+
+def _acts(document: Document, items: object) -> Iterator[Act]:
+    spot = Spot(document, ("act",), "the scenario", ())
+    if not isinstance(items, list) or not items:
+        raise spot.error(shown(items) if items else "no [[act]]", "one [[act]] or more")
+    for n, item in enumerate(items):
+        yield _act(Table(Spot(document, ("act", n), f"act number {n + 1}", ("act", n)), item))
+
+
+def _act(table: Table) -> Act:
+    given = [host for host in HOSTS if table.get(host) is not None]
+    if len(given) != 1:
+        raise table.spot.error(f"{len(given)} hosts", "one of: client = VERB, server = VERB")
+    host = given[0]
+    verb = table.text(host)
+    if verb not in VERBS:
+        raise table.spot.down(host).error(shown(verb), nearest(verb or "", tuple(VERBS), "one of its verbs"))
+    keys = VERBS[verb]
+    act = Act(
+        host,
+        verb,
+        data=_data(table) if "data" in keys else b"",
+        port=table.number("port", 1, 65_535) if "port" in keys else None,
+        filters=_filters(table) if "filter" in keys else (),
+        name=(table.text("name") or "") if "name" in keys else "",
+        wait=_nanoseconds(table) if "seconds" in keys else 0,
+    )
+    table.done()
+    return act
+
+
+def _data(table: Table) -> bytes:
+    text, size = table.text("data"), table.number("bytes", 0, MAX_DATA)
+    if text is not None and size is not None:
+        raise table.spot.error("both 'data' and 'bytes'", "one of them")
+    return bytes(i & 0xFF for i in range(size)) if size is not None else (text or "").encode()
+
+
+def _filters(table: Table) -> tuple[Filter, ...]:
+    reader = Reader(Objects(), catalog.layers(), Volumes({}), table.spot.document.name)
+    reader.read(Table(table.spot.down("filter"), table.get("filter")))
+    return tuple(reader.filters)
+
+
+def _nanoseconds(table: Table) -> int:
+    seconds = table.get("seconds")
+    good = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds <= MAX_WAIT
+    if not good:
+        raise table.spot.down("seconds").error(shown(seconds), f"seconds from 0 to {MAX_WAIT}")
+    return int(seconds * 1_000_000_000)
