@@ -31,6 +31,8 @@ class Layer:
     ip_version: int | None
     discard: bool
     fields: tuple[Field, ...]
+    description: str = ""
+    other_flags: tuple[str, ...] = ()
     _by_key: dict[FieldKey, Field] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:

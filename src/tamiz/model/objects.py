@@ -7,7 +7,7 @@ has them; a filter made by hand gets them when its policy is completed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from tamiz.model._tables import (
@@ -63,7 +63,9 @@ class Filter:
 
     `weight` is what was asked: EMPTY (automatic), UINT8 0..15 (automatic within that range) or UINT64 (exact);
     `effective_weight` what BFE made of it. `id` is the run-time id. `other_flags` are names and bits that no public
-    header numbers; `context` is rawContext or, with HAS_PROVIDER_CONTEXT, the provider context's key.
+    header numbers; `context` is rawContext or, with HAS_PROVIDER_CONTEXT, the provider context's key. `filter_type`
+    is the GUID with which a provider may tag a block or permit filter; the engine does not look at it [D:
+    ns-fwpmtypes-fwpm_action0].
     """
 
     key: FilterKey
@@ -81,8 +83,9 @@ class Filter:
     provider: ProviderKey | None = None
     provider_data: bytes | None = None
     context: int | ContextKey | None = None
+    filter_type: str | None = None
     description: str = ""
-    place: Place | None = None
+    place: Place | None = field(default=None, compare=False)
 
     @property
     def hard(self) -> bool:
@@ -174,7 +177,7 @@ class Session:
     name: str
     timeout: int
     process: int
-    user: Sid
+    user: Sid | None
     user_name: str
     kernel_mode: bool
     flags: SessionFlags = SessionFlags(0)

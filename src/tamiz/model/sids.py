@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +28,7 @@ class Sid:
             raise ValueError(f"SID subauthorities {self.parts!r}, wanted 1 to 15 numbers of 32 bits")
 
     def __str__(self) -> str:
-        head = hex(self.authority) if self.authority > _MAX_PART else str(self.authority)
+        head = f"0x{self.authority:X}" if self.authority > _MAX_PART else str(self.authority)
         return "-".join(("S-1", head, *map(str, self.parts)))
 
     @classmethod
@@ -76,6 +77,7 @@ def service_sid(name: str) -> Sid:
 
 NULL_SID: Final = Sid(0, (0,))  # ALE_PACKAGE_ID of a process outside any app container (conditions.md 4.5)
 EVERYONE: Final = Sid(1, (0,))
+OWNER_RIGHTS: Final = Sid(3, (4,))
 ANONYMOUS: Final = Sid(5, (7,))
 AUTHENTICATED_USERS: Final = Sid(5, (11,))
 LOCAL_SYSTEM: Final = Sid(5, (18,))
@@ -83,3 +85,79 @@ LOCAL_SERVICE: Final = Sid(5, (19,))
 NETWORK_SERVICE: Final = Sid(5, (20,))
 ADMINISTRATORS: Final = Sid(5, (32, 544))
 ALL_PACKAGES: Final = Sid(15, (2, 1))
+ALL_RESTRICTED_PACKAGES: Final = Sid(15, (2, 2))
+
+# The SIDs that SDDL has two letters for [MS-DTYP 2.5.1.1; the newer ones: sddl.h]
+ALIASES: Final[Mapping[str, Sid]] = {
+    "WD": Sid(1, (0,)),
+    "CO": Sid(3, (0,)),
+    "CG": Sid(3, (1,)),
+    "OW": Sid(3, (4,)),
+    "NU": Sid(5, (2,)),
+    "IU": Sid(5, (4,)),
+    "SU": Sid(5, (6,)),
+    "AN": Sid(5, (7,)),
+    "ED": Sid(5, (9,)),
+    "PS": Sid(5, (10,)),
+    "AU": Sid(5, (11,)),
+    "RC": Sid(5, (12,)),
+    "SY": Sid(5, (18,)),
+    "LS": Sid(5, (19,)),
+    "NS": Sid(5, (20,)),
+    "WR": Sid(5, (33,)),
+    "BA": Sid(5, (32, 544)),
+    "BU": Sid(5, (32, 545)),
+    "BG": Sid(5, (32, 546)),
+    "PU": Sid(5, (32, 547)),
+    "AO": Sid(5, (32, 548)),
+    "SO": Sid(5, (32, 549)),
+    "PO": Sid(5, (32, 550)),
+    "BO": Sid(5, (32, 551)),
+    "RE": Sid(5, (32, 552)),
+    "RU": Sid(5, (32, 554)),
+    "RD": Sid(5, (32, 555)),
+    "NO": Sid(5, (32, 556)),
+    "MU": Sid(5, (32, 558)),
+    "LU": Sid(5, (32, 559)),
+    "IS": Sid(5, (32, 568)),
+    "CY": Sid(5, (32, 569)),
+    "ER": Sid(5, (32, 573)),
+    "CD": Sid(5, (32, 574)),
+    "RA": Sid(5, (32, 575)),
+    "ES": Sid(5, (32, 576)),
+    "MS": Sid(5, (32, 577)),
+    "HA": Sid(5, (32, 578)),
+    "AA": Sid(5, (32, 579)),
+    "RM": Sid(5, (32, 580)),
+    "UD": Sid(5, (84, 0, 0, 0, 0, 0)),
+    "AC": Sid(15, (2, 1)),
+    "LW": Sid(16, (4096,)),
+    "ME": Sid(16, (8192,)),
+    "MP": Sid(16, (8448,)),
+    "HI": Sid(16, (12288,)),
+    "SI": Sid(16, (16384,)),
+    "AS": Sid(18, (1,)),
+    "SS": Sid(18, (2,)),
+}
+LETTERS: Final[Mapping[Sid, str]] = {sid: letters for letters, sid in ALIASES.items()}
+
+# Groups and users that hang on the SID of a domain or machine: SDDL letters -> last subauthority [MS-DTYP 2.5.1.1]
+DOMAIN_RIDS: Final[Mapping[str, int]] = {
+    "RO": 498,
+    "LA": 500,
+    "LG": 501,
+    "DA": 512,
+    "DU": 513,
+    "DG": 514,
+    "DC": 515,
+    "DD": 516,
+    "CA": 517,
+    "SA": 518,
+    "EA": 519,
+    "PA": 520,
+    "CN": 522,
+    "AP": 525,
+    "KA": 526,
+    "EK": 527,
+    "RS": 553,
+}

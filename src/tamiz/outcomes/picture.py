@@ -19,7 +19,7 @@ from .words import flags, listed, short
 Span = tuple[str, str]  # (style, text)
 Line = list[Span]
 
-EVENT, LAYER, ACTION = 13, 34, 9
+EVENT, LAYER, ACTION = 15, 33, 8
 COLUMN: Final = EVENT + LAYER + ACTION
 GUTTER: Final = 3
 WIDE: Final = 2 * COLUMN + GUTTER

@@ -24,6 +24,13 @@ def need(protocol: str, data: bytes, size: int, base: int = 0) -> None:
         raise Malformed(protocol, base, f"{len(data)} bytes", f"at least {size}")
 
 
+def fits(what: str, value: object, limits: dict[str, int]) -> None:
+    """`within` for each attribute of `value` that `limits` names: the message is made only when it is needed."""
+    for name, maximum in limits.items():
+        if not 0 <= getattr(value, name) <= maximum:
+            within(f"{what} {name}", getattr(value, name), maximum)
+
+
 def within(what: str, value: int, maximum: int) -> None:
     """Raise `ValueError` unless `value` fits its field: the caller's mistake, not the wire's."""
     if not 0 <= value <= maximum:

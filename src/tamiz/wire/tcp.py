@@ -16,7 +16,7 @@ import struct
 from dataclasses import dataclass, field
 
 from . import checksum
-from .errors import Malformed, need, within
+from .errors import Malformed, fits, need, within
 
 PROTOCOL = 6
 
@@ -129,8 +129,7 @@ class Segment:
     payload: bytes = b""
 
     def __post_init__(self) -> None:
-        for name, maximum in _LIMITS.items():
-            within(f"TCP {name}", getattr(self, name), maximum)
+        fits("TCP", self, _LIMITS)
 
     @property
     def length(self) -> int:
@@ -164,19 +163,25 @@ class Segment:
 # Bytes -> meaning ---------------------------------------------------------------------------------
 
 
-def parse(data: bytes, src: bytes, dst: bytes, *, verify: bool = True, base: int = 0) -> Segment:
+def parse(
+    data: bytes, src: bytes, dst: bytes, *, verify: bool = True, base: int = 0, wire_length: int = 0
+) -> Segment:
     """The segment in `data`, which begins at byte `base` of its packet. `Malformed` for what breaks RFC 9293.
 
-    `verify=False` leaves the checksum alone: captures with checksum offload, fragments.
+    `verify=False` leaves the checksum alone: captures with checksum offload, fragments. `wire_length` is how many
+    bytes there were before a capture cut them, where that is more than `data` holds; options that were cut are
+    left out, all of them.
     """
     need("TCP", data, HEADER_SIZE, base)
     src_port, dst_port, seq, ack, offset, flags, window, stated, urgent = _HEADER.unpack_from(data)
     size = (offset >> 4) * 4
-    if not HEADER_SIZE <= size <= len(data):
-        raise Malformed("TCP", base + DATA_OFFSET, f"a header of {size} bytes", f"20 to {len(data)}")
+    room = max(wire_length, len(data))
+    if not HEADER_SIZE <= size <= room:
+        raise Malformed("TCP", base + DATA_OFFSET, f"a header of {size} bytes", f"20 to {room}")
     if verify:
         _verify(data, stated, checksum.pseudo(src, dst, PROTOCOL, len(data)), base)
-    options = parse_options(data[HEADER_SIZE:size], base + HEADER_SIZE) if size > HEADER_SIZE else NO_OPTIONS
+    has_options = HEADER_SIZE < size <= len(data)
+    options = parse_options(data[HEADER_SIZE:size], base + HEADER_SIZE) if has_options else NO_OPTIONS
     return Segment(
         src_port, dst_port, seq, ack, TcpFlags(flags), window, urgent, options, payload=data[size:]
     )
