@@ -445,13 +445,16 @@ def windows(descriptor: SecurityDescriptor, subject: Token) -> bool:
 
 
 @given(checked, complete())
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_complete_token_is_judged_as_windows_does(descriptor: SecurityDescriptor, subject: Token) -> None:
     plain = tuple(ace for ace in descriptor.dacl or () if not ace.type.is_conditional)
     descriptor = replace(descriptor, dacl=None if descriptor.dacl is None else plain)
     if descriptor.owner is not None and descriptor.owner.authority == 15:
         descriptor = replace(descriptor, owner=None)
     assert access_formula(descriptor, subject) == constant(windows(descriptor, subject))
+
+
+OTHERS = ("Device_Member_of", "is in ", "only denies with ")
 
 
 def world(subject: Token) -> dict[str, bool]:
@@ -478,14 +481,15 @@ def weakened(draw: st.DrawFn, subject: Token) -> Token:
 
 
 @given(checked, complete(), st.data())
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_sids_that_are_forgotten_are_in_the_formula(
     descriptor: SecurityDescriptor, subject: Token, data: st.DataObject
 ) -> None:
     certain = access_formula(descriptor, subject)
     formula = access_formula(descriptor, data.draw(weakened(subject)))
-    devices = {name: False for name in names(certain) | names(formula) if "Device_Member_of" in name}
-    assert truth(formula, world(subject) | devices) == truth(certain, devices)
+    # what else a formula may hang on: groups of the device, and SIDs that no token here has
+    others = {name: False for name in names(certain) | names(formula) if name.startswith(OTHERS)}
+    assert truth(formula, others | world(subject)) == truth(certain, others)
 
 
 NUMBER, TEXT = Attribute("n"), Attribute("@USER.t")
@@ -513,6 +517,7 @@ def leaves(expression: Expression) -> list[Expression]:
     return [expression]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from((AceType.ALLOW_CALLBACK, AceType.DENY_CALLBACK)),
     typed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+import string
 from collections import Counter
 from functools import cache
 from typing import Any
@@ -75,7 +76,7 @@ def own_guids() -> frozenset[str]:
 def canonical(element: etree._Element) -> tuple[Any, ...]:
     """An element as a value that is equal for equal content: name, attributes, and text or children."""
     if element.tag == "flags" and len(element):
-        return ("flags", dict(element.attrib) and flag_word(element))
+        return ("flags", flag_word(element))
     children = [canonical(child) for child in element if child.tag != "asString"]
     return (element.tag, dict(element.attrib), children or text_of(element))
 
@@ -86,10 +87,10 @@ def flag_word(element: etree._Element) -> tuple[int, frozenset[str]]:
     for name in (item.text or "" for item in element):
         if name in flag_values():
             word |= flag_values()[name]
-        elif name.startswith("FWP"):
-            others.add(name)
-        else:
+        elif name[0] in string.hexdigits and len(name) == 8:
             word |= int(name, 16)
+        else:
+            others.add(name)
     return word, frozenset(others)
 
 

@@ -400,6 +400,7 @@ def test_a_long_chain_is_no_nesting() -> None:
     assert only(f"(XA;;CC;;;WD;({ace.condition}))") == ace
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='OGDS:(A;)XCWD!&|"{}@=SID-1 0x#%\n\ud800é', max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
@@ -410,7 +411,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 @given(descriptors())
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_descriptor_comes_back_from_its_text(descriptor: SecurityDescriptor) -> None:
     assert read(write_sddl(descriptor)) == descriptor
 

@@ -84,7 +84,7 @@ def test_bytes_and_text_agree(text: str, data: str) -> None:
 
 
 @given(descriptors())
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_descriptor_comes_back_from_its_bytes(descriptor: SecurityDescriptor) -> None:
     found = read(write_security(descriptor, PLACE, "x"))
     assert found == descriptor
@@ -188,6 +188,7 @@ def test_truncation_is_refused(text: str, hexadecimal: str) -> None:
 
 
 @given(st.sampled_from([str(case.values[1]) for case in BYTES]), st.data())
+@settings(deadline=None)
 def test_damage_is_read_or_refused(hexadecimal: str, draw: st.DataObject) -> None:
     data = bytearray.fromhex(hexadecimal)
     data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamiz.model.sids import (
@@ -77,6 +77,7 @@ def test_the_authority_is_big_endian_and_the_rest_little() -> None:
 
 
 @given(sids)
+@settings(deadline=None)
 def test_text_and_bytes_come_back(sid: Sid) -> None:
     assert Sid.parse(str(sid)) == sid
     assert Sid.from_bytes(sid.to_bytes()) == sid
@@ -95,6 +96,7 @@ def test_a_service_sid_is_computed_from_the_name_in_any_case() -> None:
 
 
 @given(st.text(max_size=20))
+@settings(deadline=None)
 def test_every_name_has_a_service_sid(name: str) -> None:
     assert service_sid(name).is_service
 

@@ -1,3 +1,4 @@
+import gc
 import gzip
 import io
 import struct
@@ -270,7 +271,7 @@ def boundaries(data: bytes) -> set[int]:
 @pytest.mark.parametrize("data", EVERY)
 def test_a_file_that_ends_within_a_record_gives_what_came_before(data):
     whole, between = records(data), boundaries(data)
-    for size in range(32, len(data)):
+    for size in range(4 if data[:4] == SECTION[:4] else 24, len(data)):
         found, ending = read(io.BytesIO(data[:size]))
         assert found == whole[: len(found)]
         assert (ending == "") == (size in between)
@@ -323,6 +324,17 @@ def test_a_path_is_opened_and_closed(tmp_path):
         assert capture.file == str(path) and len(list(capture)) == 1
     with pytest.raises(ValueError, match="closed"):
         capture._stream.read(1)
+
+
+def test_a_path_that_is_no_capture_is_closed_again(tmp_path, recwarn):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"no capture")
+    with pytest.raises(
+        InputError, match=r"a\.txt: at byte 0: the capture: found the bytes 6e 6f 20 63, wanted"
+    ):
+        open_capture(str(path))
+    gc.collect()
+    assert not [warning for warning in recwarn if warning.category is ResourceWarning]
 
 
 def test_a_stream_stays_open():

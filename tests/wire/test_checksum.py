@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,3 +27,9 @@ def test_a_pseudo_headers_pieces_add_up_to_its_bytes(data, size):
     assert checksum.checksum(data, checksum.pseudo(A6, B6, 17, length)) == ones_complement(whole_v6 + data)
     long_v6 = A6 + B6 + size.to_bytes(4, "big") + bytes((0, 0, 0, 6))
     assert checksum.checksum(b"", checksum.pseudo_v6(A6, B6, 6, size)) == ones_complement(long_v6)
+
+
+@pytest.mark.parametrize(("src", "dst"), [(A4, B6), (b"", b""), (A6[:8], B6[:8])])
+def test_addresses_are_of_one_family(src, dst):
+    with pytest.raises(ValueError):
+        checksum.pseudo(src, dst, 6, 20)

@@ -58,6 +58,7 @@ def test_a_header_in_both_directions(header, after_the_addresses):
 def test_the_bytes_written_by_hand():
     assert ipv6.parse(WHOLE) == (HEADER_V6, UDP_V6, 11)
     assert ipv6.emit(HEADER_V6, UDP_V6) == WHOLE
+    assert (HEADER_V6.version, HEADER_V6.hops, HEADER_V6.size) == (6, 64, 40)
 
 
 def test_traffic_class_and_flow_label_share_a_word():

@@ -129,3 +129,26 @@ def test_what_is_emitted_parses_to_the_same(segment):
 @given(st.binary(max_size=70), st.booleans())
 def test_junk_is_refused(data, verify):
     survives(lambda junk: tcp.parse(junk, A4, B4, verify=verify), data)
+
+
+def test_a_segment_knows_its_flags():
+    segment = Segment(1, 2, 0, 0, TcpFlags.FIN | TcpFlags.ACK, 0)
+    assert (segment.syn, segment.fin, segment.rst, segment.has_ack) == (False, True, False, True)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: Segment(1, 2, 1 << 32, 0, TcpFlags.SYN, 0), id="a sequence number of 33 bits"),
+        pytest.param(lambda: tcp.emit_options(TcpOptions(mss=65536)), id="a segment size over its field"),
+        pytest.param(
+            lambda: tcp.emit_options(TcpOptions(other=((1, b""),))), id="a no-operation with a body"
+        ),
+        pytest.param(
+            lambda: tcp.emit_options(TcpOptions(other=((9, bytes(39)),))), id="an option over forty bytes"
+        ),
+    ],
+)
+def test_an_impossible_segment_cannot_be_made(make):
+    with pytest.raises(ValueError):
+        make()

@@ -87,7 +87,8 @@ def _step(engine: Engine, question: Question, row: Row, inferred: bool) -> Layer
     assert row.layer is not None
     layer = layer_key(row.layer, question.conversation.version)
     facts = facts_at(layer, question.conversation, question.known, row.direction, question.way, row.flags)
-    return LayerStep(layer, row.event, facts, engine.classify(layer, facts, explain=True), inferred)
+    decision = engine.classify(layer, facts, explain=True)
+    return LayerStep(layer, row.event, facts, decision, inferred, row.direction)
 
 
 def _verdict(steps: tuple[LayerStep, ...]) -> tuple[Action, LayerStep | None]:

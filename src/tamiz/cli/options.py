@@ -27,6 +27,13 @@ class ProfileName(StrEnum):
     DOMAIN = "domain"
 
 
+class FieldsName(StrEnum):
+    """The two known field lists."""
+
+    NEWEST = "newest"
+    OLDER = "older"
+
+
 def _windows(text: str | WindowsVersion) -> WindowsVersion:
     if isinstance(text, WindowsVersion):
         return text
@@ -43,6 +50,13 @@ OutputOption = Annotated[
 PolicyOption = Annotated[
     list[Path] | None,
     typer.Option("--policy", metavar="FILE", help="A policy, in any format; several are merged."),
+]
+FieldsOption = Annotated[
+    FieldsName | None,
+    typer.Option("--fields", help="The layers' field lists, where a policy's file does not tell them."),
+]
+LastWinsOption = Annotated[
+    bool, typer.Option("--last-wins", help="Of objects that differ under one key, the last file's counts.")
 ]
 ReadingOption = Annotated[
     Reading, typer.Option("--reading", help="Windows as its pages say, or as machines were seen to do.")

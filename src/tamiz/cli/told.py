@@ -86,10 +86,10 @@ def facts_from_options(
         said.append(sentence)
     if package is not None:
         facts[FIELD.ALE_PACKAGE_ID] = sid_value(_sid(package, "--package"))
-        said.append("not in an app container" if package == "none" else f"in the app container {package}")
+        said.append("outside any package and app container" if package == "none" else f"in the app container {package}")
     token = _token(policy, user, package, service)
     if token is not None:
-        facts[FIELD.ALE_USER_ID] = token_value(token)
+        facts[FIELD.ALE_USER_ID] = facts[FIELD.ALE_PACKAGE_FAMILY_NAME] = token_value(token)
         said += [f"{name} {told}" for name, told in (("user", user), ("service", service)) if told]
     if profile is not None:
         facts.update((field, _value(field, profile.value, "--profile")) for field in PROFILE_FIELDS)
@@ -165,7 +165,8 @@ def _token(policy: Policy, user: str | None, package: str | None, service: str |
     elif service is not None:
         present.add(_sid(service, "--service") if service.startswith("S-1-") else service_sid(service))
     contained = None if package is None else _sid(package, "--package") != NULL_SID
-    return Token(frozenset(present), frozenset(absent), app_container=contained)
+    attributes: dict[str, tuple[str, ...]] | None = {} if package == "none" else None  # it has no package's claims
+    return Token(frozenset(present), frozenset(absent), app_container=contained, attributes=attributes)
 
 
 def _named_services(policy: Policy) -> Iterator[Sid]:

@@ -22,16 +22,26 @@ told. A certain answer is `TRUE` or `FALSE`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from tamiz.engine.expressions import Claims, Verdict, evaluate
+from tamiz.engine.expressions import Claims, Member, Verdict, evaluate
 from tamiz.model.formula import FALSE, TRUE, Atom, Formula, all_of, any_of, constant, negate
-from tamiz.model.security import MATCH_FILTER, Ace, AceFlags, AceType, SecurityDescriptor, Token, Trustee
+from tamiz.model.security import (
+    MATCH_FILTER,
+    Ace,
+    AceFlags,
+    AceType,
+    Expression,
+    SecurityDescriptor,
+    Token,
+    Trustee,
+)
 from tamiz.model.sids import ALL_RESTRICTED_PACKAGES, DOMAIN_RIDS, OWNER_RIGHTS, Sid
 
+_INHERIT_ONLY: Final = int(AceFlags.IO)
 _READ_CONTROL: Final = 0x20000
 # generic right -> what it means for a filter [I: the mapping that Project Zero's tools use for filters]
 _GENERIC: Final[Mapping[int, int]] = {
@@ -56,10 +66,10 @@ def access_formula(descriptor: SecurityDescriptor, token: Token | None, mask: in
     the caller's to handle. Nothing known means also: not known to be restricted, and taken not to be.
     """
     known = Token() if token is None else token
-    bits = [1 << n for n in range(32) if mask >> n & 1]
-    contained = is_app_container(known)
+    bits = [1 << n for n in range(mask.bit_length()) if mask >> n & 1]
+    contained = _contained(known)
     outside, inside = (
-        FALSE if impossible else _Check.of(descriptor, known, contained=side).granted(bits)
+        FALSE if impossible else _Check(descriptor, known, side).granted(bits)
         for side, impossible in ((False, contained == TRUE), (True, contained == FALSE))
     )
     if outside == inside:
@@ -67,7 +77,7 @@ def access_formula(descriptor: SecurityDescriptor, token: Token | None, mask: in
     return any_of((all_of((negate(contained), outside)), all_of((contained, inside))))
 
 
-def is_app_container(token: Token) -> Formula:
+def _contained(token: Token) -> Formula:
     """Whether the token is an app container's: told, or plain from the package and capability SIDs in it."""
     if token.app_container is not None:
         return constant(token.app_container)
@@ -78,17 +88,14 @@ def is_app_container(token: Token) -> Formula:
 
 def _counts(ace: Ace, bit: int) -> bool:
     """Whether an entry speaks of the right `bit` at all."""
-    mapped = any(ace.mask & generic and meaning & bit for generic, meaning in _GENERIC.items())
-    if not (mapped or ace.mask & bit) or ace.flags & AceFlags.IO:
+    mapped = ace.mask >> 28 and any(ace.mask & right and means & bit for right, means in _GENERIC.items())
+    if not (ace.mask & bit or mapped) or int(ace.flags) & _INHERIT_ONLY:
         return False
-    return ace.type in _DENIES or (ace.type in _ALLOWS and not ace.guids[0])
+    return (ace.type in _ALLOWS and not ace.guids[0]) or ace.type in _DENIES
 
 
 def _of_package(trustee: Trustee) -> bool:
     return isinstance(trustee, Sid) and (trustee.is_package or trustee.is_capability)
-
-
-Membership = Callable[[Trustee], Formula]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +105,6 @@ class _Check:
     descriptor: SecurityDescriptor
     token: Token
     contained: bool
-    claims: Claims
-
-    @classmethod
-    def of(cls, descriptor: SecurityDescriptor, token: Token, *, contained: bool) -> _Check:
-        return cls(descriptor, token, contained, Claims.of(token, descriptor))
 
     def granted(self, bits: Iterable[int]) -> Formula:
         dacl = self.descriptor.dacl
@@ -125,32 +127,32 @@ class _Check:
             return first
         return all_of((first, self._walk(entries, self._restricting, self._restricting)))
 
-    def _walk(self, entries: Iterable[Ace], allowed: Membership, denied: Membership) -> Formula:
+    def _walk(self, entries: Iterable[Ace], allowed: Member, denied: Member) -> Formula:
         """Some allow entry matches and no deny entry before it does: the first match decides."""
-        grants: list[Formula] = []
-        refusals: list[Formula] = []
+        steps: list[tuple[Formula, Formula]] = []
         for allows, run in groupby(entries, lambda ace: ace.type in _ALLOWS):
             if allows:
-                granted = any_of(self._allow(ace, allowed) for ace in run)
-                grants.append(all_of((negate(any_of(refusals)), granted)))
+                steps.append((any_of(self._allow(ace, allowed) for ace in run), FALSE))
             else:
-                refusals += [self._deny(ace, denied) for ace in run]
-        return any_of(grants)
+                steps.append((FALSE, any_of(self._deny(ace, denied) for ace in run)))
+        return _in_order(steps)[0]
 
-    def _allow(self, ace: Ace, allowed: Membership) -> Formula:
+    def _allow(self, ace: Ace, allowed: Member) -> Formula:
         """A conditional allow entry counts when its expression is true [MS-DTYP 2.5.3.2]."""
         holds = allowed(self._person(ace.trustee))
-        return holds if holds == FALSE else all_of((holds, self._verdict(ace, allowed).true))
+        if ace.condition is None or holds == FALSE:
+            return holds
+        return all_of((holds, self._verdict(ace.condition, allowed).true))
 
-    def _deny(self, ace: Ace, denied: Membership) -> Formula:
+    def _deny(self, ace: Ace, denied: Member) -> Formula:
         """A conditional deny entry counts unless its expression is false [MS-DTYP 2.5.3.2]."""
         holds = denied(self._person(ace.trustee))
-        return holds if holds == FALSE else all_of((holds, negate(self._verdict(ace, denied).false)))
+        if ace.condition is None or holds == FALSE:
+            return holds
+        return all_of((holds, negate(self._verdict(ace.condition, denied).false)))
 
-    def _verdict(self, ace: Ace, member: Membership) -> Verdict:
-        if ace.condition is None:
-            return Verdict(TRUE, FALSE)
-        return evaluate(ace.condition, self.claims, member)
+    def _verdict(self, condition: Expression, member: Member) -> Verdict:
+        return evaluate(condition, Claims.of(self.token, self.descriptor), member)
 
     def _person(self, trustee: Trustee) -> Trustee:
         owner = self.descriptor.owner
@@ -181,6 +183,15 @@ class _Check:
             return TRUE
         elsewhere = trustee in token.present or trustee in token.deny_only or trustee in token.absent
         return FALSE if elsewhere or token.complete else Atom(f"{verb} {trustee}")
+
+
+def _in_order(steps: Sequence[tuple[Formula, Formula]]) -> tuple[Formula, Formula]:
+    """What several (grant, refusal) come to in this order; by halves, so that no long list nests deep."""
+    if len(steps) < 2:
+        return steps[0] if steps else (FALSE, FALSE)
+    half = len(steps) // 2
+    (grant, refusal), (later, also) = _in_order(steps[:half]), _in_order(steps[half:])
+    return any_of((grant, all_of((negate(refusal), later)))), any_of((refusal, also))
 
 
 def _alias(letters: str, held: Iterable[Sid], verb: str) -> Formula:

@@ -24,7 +24,7 @@ from tamiz.model.values import app_id
 SYSTEM: Final = "System"
 MAX_PATH: Final = 32767  # UTF-16 units of an NT path
 
-_DOS = re.compile(r"(?:\\\\[?.]\\|\\\?\?\\)?([a-zA-Z]):\\(.+)", re.DOTALL)
+_DOS = re.compile(r"(?:\\\\[?.]\\|\\\?\?\\)?([a-zA-Z]):[\\/]+([^\\/].*)", re.DOTALL)
 _UNC = re.compile(r"\\\\(?:\?\\UNC\\)?([^\\?.][^\\]*\\.+)", re.DOTALL)
 _NT = re.compile(r"(\\device\\[^\\]+)\\(.+)", re.DOTALL | re.IGNORECASE)
 _DRIVE = re.compile(r"(\\\?\?\\[a-z]:)\\(.+)", re.DOTALL | re.IGNORECASE)

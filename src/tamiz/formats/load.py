@@ -7,6 +7,7 @@ What goes wrong with a file is an `InputError` that names it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from tamiz.formats.complete import complete
 from tamiz.formats.merge import merge
 from tamiz.formats.netsh import looks_like_netsh, read_netsh
 from tamiz.formats.toml_policy import read_toml
+from tamiz.model.catalog import FieldList
 from tamiz.model.errors import InputError
 from tamiz.model.policy import Policy
 
@@ -40,11 +42,14 @@ _KNOWN_FORMATS: Final = (
 )
 
 
-def load_policies(paths: Sequence[str], *, last_wins: bool = False) -> Policy:
+def load_policies(
+    paths: Sequence[str], *, last_wins: bool = False, fields: FieldList | None = None
+) -> Policy:
     """The policy of all `paths` together, in their order (see `tamiz.formats.merge`); no paths: an empty policy.
 
     TOML files may refer to the objects of every other file, and of the TOML files before them. `last_wins`: of objects
-    that differ under one key the last file's counts. Raises `InputError`.
+    that differ under one key the last file's counts. `fields`: the field lists of layers that no file describes; None:
+    as the files say, else the newest. Raises `InputError`.
     """
     contents = [(path, _read(path)) for path in paths]
     policies: dict[int, Policy] = {}
@@ -54,7 +59,8 @@ def load_policies(paths: Sequence[str], *, last_wins: bool = False) -> Policy:
     for n, (path, data) in enumerate(contents):
         if n not in policies:
             policies[n] = _read_toml(data, path, list(policies.values()), last_wins)
-    return complete(merge([policies[n] for n in range(len(contents))] or [Policy()], last_wins=last_wins))
+    merged = merge([policies[n] for n in range(len(contents))] or [Policy()], last_wins=last_wins)
+    return complete(merged if fields is None else replace(merged, fields=fields))
 
 
 def _read_toml(data: bytes, path: str, before: Sequence[Policy], last_wins: bool) -> Policy:

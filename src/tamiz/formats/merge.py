@@ -6,18 +6,20 @@
 * An object that only repeats the catalog yields to what a machine lists.
 * Run-time ids are one machine's own. Where two files give one id to two filters, both keep it and their place tells
   them apart; a warning says so.
-* A sublayer whose weight is taken gets the closest that is free, upward first, as BFE gives it (objects.md 5).
+* A sublayer whose weight is taken gets the closest that is free, upward first, as BFE gives it (objects.md 5). What a
+  machine lists has its weights already, whatever the order of the files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
+from enum import Enum
 from typing import Any, Final, TypeVar
 
 from tamiz.model import catalog
 from tamiz.model.errors import InputError, Place, shorten
-from tamiz.model.keys import Key, ProviderKey
+from tamiz.model.keys import Key, ProviderKey, SublayerKey
 from tamiz.model.objects import Callout, Filter, Provider, ProviderContext, Sublayer
 from tamiz.model.policy import Policy
 
@@ -31,7 +33,7 @@ _DISPLAY: Final = frozenset({"name", "description"})
 def merge(policies: Sequence[Policy], *, last_wins: bool = False) -> Policy:
     """One policy with the objects of all `policies`. Raises `InputError` where two of them differ on one object."""
     if len(policies) == 1:
-        return _place_sublayers(policies[0])
+        return _place_sublayers(policies[0], policies)
     layered = [p for p in policies if p.layers is not None]
     filters = _merge("filter", [(p, p.filters) for p in policies], last_wins)
     merged = Policy(
@@ -51,7 +53,7 @@ def merge(policies: Sequence[Policy], *, last_wins: bool = False) -> Policy:
         sources=tuple(s for p in policies for s in p.sources),
         warnings=(*(w for p in policies for w in p.warnings), *_shared_ids(filters)),
     )
-    return _place_sublayers(merged)
+    return _place_sublayers(merged, policies)
 
 
 # -- objects by key --------------------------------------------------------------------------------------------------
@@ -98,17 +100,19 @@ def _conflict(
         return ", ".join(f"{name} {shorten(_shown(getattr(item, name)))}" for name in differing)
 
     subject = f"{word} '{shorten(new[0].name)}' {new[0].key}"
-    wanted = f"{say(old[0])}, as in {_place(*old)}; or --last-wins"
-    return InputError(_place(*new), subject, say(new[0]), wanted)
+    wanted = f"{say(old[0])}, as in {_source(*old)}; or --last-wins"
+    return InputError(_source(*new), subject, say(new[0]), wanted)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return "; ".join(str(v) for v in value) or "none"
+    if isinstance(value, Enum):
+        return value.name or "none"
     return "none" if value is None else str(value)
 
 
-def _place(item: object, policy: Policy) -> Place:
+def _source(item: object, policy: Policy) -> Place:
     place = item.place if isinstance(item, Filter) else None
     return place or Place(policy.sources[0] if policy.sources else "a policy")
 
@@ -116,7 +120,7 @@ def _place(item: object, policy: Policy) -> Place:
 def _placed(item: Object, policy: Policy) -> Object:
     """A filter says which file it is from, which tells equal run-time ids apart."""
     if isinstance(item, Filter) and item.place is None:
-        return replace(item, place=_place(item, policy))
+        return replace(item, place=_source(item, policy))
     return item
 
 
@@ -167,32 +171,42 @@ def _shared_ids(filters: Iterable[Filter]) -> tuple[str, ...]:
 # -- sublayer weights ------------------------------------------------------------------------------------------------
 
 
-def _place_sublayers(policy: Policy) -> Policy:
+def _place_sublayers(policy: Policy, sources: Iterable[Policy]) -> Policy:
     """Each sublayer in turn gets its weight, or the closest that is free (objects.md 5 [O, I])."""
+    of_machine = {s.key for p in sources if p.layers is not None for s in p.sublayers}
+    facts = [s for s in policy.sublayers if s.key in of_machine]
+    wishes = [s for s in policy.sublayers if s.key not in of_machine]
+    weights: dict[SublayerKey, int | None] = {}
+    taken: dict[int, str] = {}
+    warnings = _place(facts, taken, weights)
     listed = {s.key for s in policy.sublayers}
-    taken = {
-        s.weight: s.name
-        for s in catalog.sublayers().values()
-        if s.weight is not None and s.key not in listed and not s.key.is_guid
-    }
-    placed: list[Sublayer] = []
+    for own in catalog.sublayers().values():
+        if own.weight is not None and own.key not in listed and not own.key.is_guid:
+            taken.setdefault(own.weight, own.name)
+    warnings += _place(wishes, taken, weights)
+    if not warnings:
+        return policy
+    placed = tuple(replace(s, weight=weights[s.key]) for s in policy.sublayers)
+    return replace(policy, sublayers=placed, warnings=(*policy.warnings, *warnings))
+
+
+def _place(
+    sublayers: Iterable[Sublayer], taken: dict[int, str], weights: dict[SublayerKey, int | None]
+) -> list[str]:
+    """Note a weight for each of `sublayers`, and what is taken then; the warnings about those that had to move."""
     warnings: list[str] = []
-    for sublayer in policy.sublayers:
+    for sublayer in sublayers:
         weight = sublayer.weight
         if weight is not None and weight in taken:
-            holder = taken[weight]
             weight = closest_free(weight, taken)
-            found = f"{weight:#06x}"
             warnings.append(
-                f"sublayer '{sublayer.name}' asks for weight {sublayer.weight:#06x}, which '{holder}' "
-                f"has: it gets {found}, the closest free one"
+                f"sublayer '{sublayer.name}' asks for weight {sublayer.weight:#06x}, which "
+                f"'{taken[sublayer.weight or 0]}' has: it gets {weight:#06x}, the closest free one"
             )
         if weight is not None:
             taken[weight] = sublayer.name
-        placed.append(sublayer if weight == sublayer.weight else replace(sublayer, weight=weight))
-    if not warnings:
-        return policy
-    return replace(policy, sublayers=tuple(placed), warnings=(*policy.warnings, *warnings))
+        weights[sublayer.key] = weight
+    return warnings
 
 
 def closest_free(weight: int, taken: Iterable[int]) -> int:

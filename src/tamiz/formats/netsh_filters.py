@@ -58,11 +58,15 @@ _FILTER: Final = Shape.of(
     " filterId effectiveWeight",
     "rawContext providerContextKey reserved",
 )
+_U64: Final = Shape.of("type uint64")
 _ACTION: Final = Shape.of("type", "filterType")
 _BOTH_LIVES: Final = (FilterFlags.PERSISTENT | FilterFlags.BOOTTIME).value
 _IF_UNREGISTERED: Final = FilterFlags.PERMIT_IF_CALLOUT_UNREGISTERED.value
 _HAS_CONTEXT: Final = FilterFlags.HAS_PROVIDER_CONTEXT.value
 _TERMINATING: Final = (ActionType.CALLOUT_TERMINATING, ActionType.CALLOUT_UNKNOWN)
+
+# the action, with its callout, or with the tag that a provider gave to a block or permit
+Action = tuple[ActionType, CalloutKey | None, Key | None]
 
 
 class Filters:
@@ -71,6 +75,7 @@ class Filters:
     def __init__(self, reader: Reader, values: Values, layers: Mapping[LayerKey, Layer]) -> None:
         self.reader, self.values, self.layers = reader, values, layers
         self._fields: dict[bytes, Field] = {}
+        self._actions: dict[bytes, Action] = {}
 
     # -- layers and callouts ------------------------------------------------------------------------------------------
 
@@ -187,8 +192,14 @@ class Filters:
             place=Place(reader.document.name, line_of(members["filterKey"])),
         )
 
-    def _action(self, element: Element) -> tuple[ActionType, CalloutKey | None, Key | None]:
-        """The action, with its callout, or with the tag that a provider gave to a block or permit."""
+    def _action(self, element: Element) -> Action:
+        xml = etree.tostring(element, with_tail=False)
+        found = self._actions.get(xml)
+        if found is None:
+            found = self._actions[xml] = self._new_action(element)
+        return found
+
+    def _new_action(self, element: Element) -> Action:
         members = self.reader.members(element, _ACTION)
         action = self.reader.word(members["type"], ACTIONS, "FWP_E_INVALID_ACTION_TYPE")
         if not action.on_filter:
@@ -219,10 +230,11 @@ class Filters:
         return found
 
     def _effective_weight(self, element: Element) -> int:
-        found = self.values.value(element)
-        if found.type is not DataType.UINT64 or not isinstance(found.data, int):
-            self.reader.fail(element, f"effective weight of {found.type.name}", "FWP_UINT64")
-        return found.data
+        """What BFE made of the weight, which is always 64 bits."""
+        members = self.reader.members(element, _U64)
+        if self.reader.text(members["type"]) != "FWP_UINT64":
+            self.reader.fail(element, f"effective weight of {members['type'].text}", "FWP_UINT64")
+        return self.reader.number(members["uint64"], 64)
 
     def _layer_of(self, element: Element, layer: Layer | None) -> Layer:
         if layer is not None:

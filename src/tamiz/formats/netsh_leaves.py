@@ -107,4 +107,4 @@ class Leaves(Complaints):
         return found
 
     def _wrong(self, element: Element, wanted: str) -> NoReturn:
-        self.fail(element, f"{element.text!r} in <{element.tag}>", wanted)
+        self.fail(element, f"{element.text or ''!r} in <{element.tag}>", wanted)

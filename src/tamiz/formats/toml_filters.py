@@ -85,11 +85,11 @@ class Reader:
                 left_out = left_out or found
             else:
                 made.append(found)
-        table.done()
         if not made and left_out is not None:
             cause = left_out.cause
             raise cause.spot.error(cause.found, f"{cause.wanted}: the conditions leave no layer")
         self.filters += self._with_keys(made, table)
+        table.done()
 
     def _draft(self, table: Table) -> Filter:
         """The members that are the same at each layer."""
@@ -99,7 +99,8 @@ class Reader:
         _check_flags(flags, action, table)
         return Filter(
             FilterKey(""), name, LayerKey(""), SublayerKey(""), action, weight=_weight(table), flags=flags,
-            other_flags=other_flags(table), id=table.number("id", 0, MAX_ID) or 0,
+            filter_type=_filter_type(action, table), other_flags=other_flags(table),
+            id=table.number("id", 0, MAX_ID) or 0,
             effective_weight=table.number("effective-weight", 0, MAX_ID),
             provider=provider_of(table, self.objects), provider_data=table.hexadecimal("provider-data"),
             description=table.text("description") or "", place=table.spot.document.place(table.spot.path),
@@ -190,6 +191,15 @@ def _action(table: Table) -> ActionType:
         found = "no 'action'" if value is None else shown(value)
         raise (table.spot if value is None else spot).error(found, wanted, "FWP_E_INVALID_ACTION_TYPE")
     return _ACTIONS[value]
+
+
+def _filter_type(action: ActionType, table: Table) -> str | None:
+    """`filter-type`: the GUID that tags a block or permit filter; a callout filter has its callout in that place."""
+    text = table.text("filter-type")
+    spot = table.spot.down("filter-type")
+    if text is not None and action.is_callout:
+        raise spot.error(f"it with action {action.name}", "it with 'permit' or 'block'")
+    return None if text is None else guid_at(text, spot)
 
 
 def _weight(table: Table) -> Value:

@@ -70,15 +70,15 @@ class Objects:
     contexts: list[ProviderContext] = field(default_factory=list)
     unsure_callouts: list[Callout] = field(default_factory=list)
     known: tuple[Named, ...] = ()
-    lines: dict[Key, str] = field(default_factory=dict)
+    lines: dict[tuple[type[Key], Key], str] = field(default_factory=dict)
 
     def declare(self, key: Key, spot: Spot) -> None:
-        """Note a new key; the same key twice in one file is FWP_E_ALREADY_EXISTS."""
-        place = spot.document.place(spot.path)
-        if key in self.lines:
+        """Note a new key; twice for one kind in one file is FWP_E_ALREADY_EXISTS (kinds are apart, objects.md 1)."""
+        slot = (type(key), key)
+        if slot in self.lines:
             wanted = "another name, or a 'key' of its own"
-            raise spot.error(f"the key of the one in {self.lines[key]}", wanted, "FWP_E_ALREADY_EXISTS")
-        self.lines[key] = str(place)
+            raise spot.error(f"the key of the one in {self.lines[slot]}", wanted, "FWP_E_ALREADY_EXISTS")
+        self.lines[slot] = str(spot.document.place(spot.path))
 
     def find(self, kind: Kind, text: str, spot: Spot, layer: LayerKey | None = None) -> Named | Key:
         """The object, or the key of Windows' own object, that `text` names. Raises `InputError`."""

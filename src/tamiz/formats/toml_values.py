@@ -215,8 +215,6 @@ def suffix(raw: Any, target: Target, spot: Spot) -> Value:
         raise spot.error(shown(raw), "a string")
     if target.field.type is T.UNICODE_STRING_TYPE:
         return Value(T.UNICODE_STRING_TYPE, raw)
-    if target.field.type is not T.BYTE_BLOB_TYPE:
-        return convert(raw, target, spot)
     return blob(app_id(raw)) if target.field.key.short in _APPS else text_blob(raw)
 
 

@@ -32,9 +32,7 @@ class Condition:
 T = DataType
 _ALL: Final = frozenset(T)
 _UNSIGNED: Final = frozenset(UNSIGNED)
-SORTABLE: Final = frozenset(
-    {*UNSIGNED, *SIGNED, T.BYTE_ARRAY16_TYPE, T.BYTE_BLOB_TYPE, T.UNICODE_STRING_TYPE}
-)
+SORTABLE: Final = frozenset({*UNSIGNED, *SIGNED, T.BYTE_ARRAY16_TYPE, T.BYTE_BLOB_TYPE, T.UNICODE_STRING_TYPE})
 _TEXT: Final = frozenset({T.BYTE_BLOB_TYPE, T.UNICODE_STRING_TYPE})
 
 # match type -> data types of the condition value it may stand with
@@ -70,9 +68,7 @@ def check(condition: Condition, layer: Layer, subject: str) -> None:
     """Raise the `PolicyError` that FwpmFilterAdd0 would give for `condition` at `layer` (conditions.md 2.1)."""
     field = layer.field(condition.field)
     if field is None:
-        raise PolicyError(
-            "FWP_E_CONDITION_NOT_FOUND", subject, condition.field, f"one of the fields of {layer.key}"
-        )
+        raise PolicyError("FWP_E_CONDITION_NOT_FOUND", subject, condition.field, f"one of the fields of {layer.key}")
     _check_match(condition, subject)
     _check_value(condition, subject)
     _check_type(condition, field, subject)

@@ -37,9 +37,7 @@ class InputError(TamizError):
     two values that differ, `code` the FWP_E_* name that Windows would give where the policy itself is wrong.
     """
 
-    def __init__(
-        self, place: Place | str, subject: str, found: str, wanted: str, code: str | None = None
-    ) -> None:
+    def __init__(self, place: Place | str, subject: str, found: str, wanted: str, code: str | None = None) -> None:
         self.place = Place(place) if isinstance(place, str) else place
         self.subject, self.found, self.wanted, self.code = subject, found, wanted, code
         super().__init__(str(self))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tamiz.model.decisions import Action, Decision
 from tamiz.model.facts import Facts
@@ -13,7 +14,8 @@ from tamiz.model.keys import LayerKey
 class LayerStep:
     """One layer that the connection meets, what is known of its fields, and the decision.
 
-    `event` says what meets it (bind, connect, packet, ...). `inferred`: it was met before the packet in question.
+    `event` says what meets it (bind, connect, packet, ...), `direction` which way that goes. `inferred`: it was met
+    before the packet in question.
     """
 
     layer: LayerKey
@@ -21,6 +23,7 @@ class LayerStep:
     facts: Facts
     decision: Decision
     inferred: bool = False
+    direction: Literal["in", "out"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

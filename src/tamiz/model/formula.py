@@ -2,7 +2,7 @@
 
 An access check of a token that is known in part gives such a formula: each atom is one thing about the token ("is in
 S-1-5-32-544"). The makers `negate`, `all_of` and `any_of` simplify constants away, so that a formula without an atom
-is always `TRUE` or `FALSE`.
+is always `TRUE` or `FALSE`, and join what is joined alike, so that no `And` stands in an `And`.
 """
 
 from __future__ import annotations
@@ -56,20 +56,25 @@ def negate(formula: Formula) -> Formula:
 
 
 def all_of(formulas: Iterable[Formula]) -> Formula:
-    """True when each of `formulas` is; TRUE for none."""
-    parts = tuple(dict.fromkeys(f for f in formulas if f != TRUE))
-    if FALSE in parts:
-        return FALSE
-    if len(parts) == 1:
-        return parts[0]
-    return And(parts) if parts else TRUE
+    """True when each of `formulas` is; TRUE for none. No more are taken from it than it needs."""
+    return _joined(formulas, And, decisive=False)
 
 
 def any_of(formulas: Iterable[Formula]) -> Formula:
-    """True when one of `formulas` is; FALSE for none."""
-    parts = tuple(dict.fromkeys(f for f in formulas if f != FALSE))
-    if TRUE in parts:
-        return TRUE
+    """True when one of `formulas` is; FALSE for none. No more are taken from it than it needs."""
+    return _joined(formulas, Or, decisive=True)
+
+
+def _joined(formulas: Iterable[Formula], kind: type[And] | type[Or], *, decisive: bool) -> Formula:
+    """The distinct operands in their order, those of an operand of the same `kind` instead of it."""
+    parts: dict[Formula, None] = {}
+    for formula in formulas:
+        if isinstance(formula, kind):
+            parts.update(dict.fromkeys(formula.operands))
+        elif not isinstance(formula, Constant):
+            parts[formula] = None
+        elif formula.value is decisive:
+            return formula
     if len(parts) == 1:
-        return parts[0]
-    return Or(parts) if parts else FALSE
+        return next(iter(parts))
+    return kind(tuple(parts)) if parts else constant(not decisive)

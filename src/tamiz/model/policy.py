@@ -100,6 +100,15 @@ class Policy:
         known = catalog.callouts().get(key)
         return Presence.REGISTERED if known is not None and known.registered else Presence.UNKNOWN
 
+    def label(self, key: str) -> str:
+        """A sublayer, callout or provider by its display name where it has no FWPM_ name; else `key` itself."""
+        return self._labels.get(key, key)
+
+    @cached_property
+    def _labels(self) -> Mapping[str, str]:
+        named = (*self.sublayers, *self.callouts, *self.providers)
+        return {x.key: x.name for x in named if x.key.is_guid and x.name}
+
     @cached_property
     def by_layer(self) -> Mapping[LayerKey, tuple[Filter, ...]]:
         """The filters of each layer, in the source's order."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from tamiz.model.conditions import Condition
-from tamiz.model.decisions import Action, Decision, Ended, NearMiss, SublayerStep
+from tamiz.model.decisions import Action, Ended, NearMiss, SublayerStep
 from tamiz.model.explanation import Explanation, LayerStep
+from tamiz.model.keys import LayerKey
+from tamiz.model.objects import Filter
 
-from .words import Json, decider, filter_object, flags, listed, right_word, short
+from .values import asked_text, fact_text, value_text, wanted
+from .words import Json, Label, decider, filter_object, flags, listed, right_word, short
 
 NO_FILTER = "no filter decided"
 
@@ -44,6 +47,7 @@ def _layer(step: LayerStep) -> Json:
     return {
         "layer": str(step.layer),
         "event": step.event,
+        "direction": step.direction,
         "inferred": step.inferred,
         "action": decision.action.value,
         "filter": filter_object(decision.filter),
@@ -55,11 +59,11 @@ def _layer(step: LayerStep) -> Json:
             {"action": p.action.value, "right": right_word(p.right), "filter": filter_object(p.filter)}
             for p in decision.possible
         ],
-        "sublayers": [_sublayer(s) for s in decision.steps],
+        "sublayers": [_sublayer(s, step.layer) for s in decision.steps],
     }
 
 
-def _sublayer(step: SublayerStep) -> Json:
+def _sublayer(step: SublayerStep, layer: LayerKey) -> Json:
     ended = only(step)
     return {
         "sublayer": str(step.sublayer),
@@ -70,7 +74,7 @@ def _sublayer(step: SublayerStep) -> Json:
         "effect": ended.effect.value if ended else None,
         "possible": [] if ended else [_ended(e) for e in step.ended],
         "called": [str(key) for key in step.called],
-        "near_misses": [_near_miss(m) for m in step.near_misses],
+        "near_misses": [_near_miss(m, layer) for m in step.near_misses],
     }
 
 
@@ -89,89 +93,104 @@ def _ended(ended: Ended) -> Json:
     }
 
 
-def _near_miss(miss: NearMiss) -> Json:
+def _near_miss(miss: NearMiss, layer: LayerKey) -> Json:
     first = miss.wanted[0]
     return {
         "filter": filter_object(miss.filter),
         "failed": {
             "field": str(first.field),
             "match": " or ".join(dict.fromkeys(c.match.name for c in miss.wanted)),
-            "wanted": _wanted(miss.wanted),
-            "found": str(miss.found),
+            "wanted": " or ".join(value_text(layer, c.field, c.value) for c in miss.wanted),
+            "found": fact_text(layer, first.field, miss.found),
         },
     }
 
 
-def _wanted(conditions: tuple[Condition, ...]) -> str:
-    return " or ".join(str(c.value) for c in conditions)
-
-
 # -- text ------------------------------------------------------------------------------------------------------------
 
+_SHOWN: Final = 6  # filters of a sublayer that may end it, and near misses of a layer; the others are counted
 
-def lines(explanation: Explanation, title: str) -> Iterator[tuple[str, str]]:
-    """The text, as (style, line) pairs: verdict first, then every layer, then what was taken for granted."""
+
+def lines(explanation: Explanation, title: str, label: Label = str) -> Iterator[tuple[str, str]]:
+    """The text, as (style, line) pairs: verdict first, then every layer, then what was taken for granted.
+
+    `label` gives the display name of a sublayer's or callout's key.
+    """
     yield "bold", title
-    yield _style(explanation.action), f"  {explanation.action.value.upper()}  {_why(explanation)}"
+    yield _style(explanation.action), f"  {explanation.action.value.upper()}  {_why(explanation, label)}"
     yield "", ""
     for step in explanation.steps:
-        yield from _layer_lines(step)
+        yield from _layer_lines(step, label)
     for note in explanation.notes:
         yield "yellow", f"note: {note}"
     for assumption in explanation.assumptions:
         yield "dim", f"assumed: {assumption}"
 
 
-def _why(explanation: Explanation) -> str:
+def _why(explanation: Explanation, label: Label) -> str:
     step = explanation.decided
     if explanation.action is Action.DEPENDS:
-        return f"it depends on {listed(explanation.depends_on, 8)}"
+        return f"it depends on {listed(explanation.depends_on, 8, label)}"
     if step is None:
         return NO_FILTER
-    return f"at {step.layer.short} by {decider(step.decision)}"
+    return f"at {step.layer.short} by {decider(step.decision, label)}"
 
 
 def _style(action: Action) -> str:
     return {Action.PERMIT: "green", Action.BLOCK: "red", Action.DEPENDS: "yellow"}[action]
 
 
-def _layer_lines(step: LayerStep) -> Iterator[tuple[str, str]]:
+def _layer_lines(step: LayerStep, label: Label) -> Iterator[tuple[str, str]]:
     decision = step.decision
     before = " (met before)" if step.inferred else ""
-    yield _style(decision.action), f"{step.layer.short:34} {decision.action.value:8}{before} {_decision(decision)}"
+    special = "; ".join(flags(decision))
+    why = decider(decision, label) + (f" [{special}]" if special else "")
+    name = f"{step.layer.short} {step.direction or ''}".rstrip()
+    yield _style(decision.action), f"{name:34} {decision.action.value:8}{before} {why}"
     for sublayer in decision.steps:
         if sublayer.ended or sublayer.called:
-            yield from _sublayer_lines(sublayer)
-    shown = 0
-    for sublayer in decision.steps:
-        for miss in sublayer.near_misses:
-            if shown < 5:
-                yield "dim", f"    nearly: {_missed(miss)}"
-            shown += 1
+            yield from _sublayer_lines(sublayer, label)
+    yield from _near_miss_lines(step)
 
 
-def _decision(decision: Decision) -> str:
-    special = "; ".join(flags(decision))
-    return decider(decision) + (f" [{special}]" if special else "")
+def _sublayer_lines(step: SublayerStep, label: Label) -> Iterator[tuple[str, str]]:
+    weight = "?" if step.weight is None else f"{step.weight:#06x}"
+    yield "", f"    {weight:6} {short(label(step.sublayer))}"
+    ways = _ways(step.ended)
+    for filter, ended in ways[:_SHOWN]:
+        yield "", f"           {_way(filter, ended, label)}"
+    if len(ways) > _SHOWN:
+        yield "", f"           and {len(ways) - _SHOWN} more filters that may end it"
+    inspecting = [key for key in step.called if all(e.callout != key for e in step.ended)]
+    for key in inspecting:
+        yield "dim", f"           callout {short(label(key))} is called and decides nothing"
 
 
-def _sublayer_lines(step: SublayerStep) -> Iterator[tuple[str, str]]:
-    weight = "weight unknown" if step.weight is None else f"{step.weight:#06x}"
-    yield "", f"    {weight:8} {short(step.sublayer)}"
-    for ended in step.ended[:6]:
-        sure = "" if ended.certain else "perhaps "
-        callout = f", callout {short(ended.callout)}" if ended.callout else ""
+def _ways(ended: tuple[Ended, ...]) -> list[tuple[Filter, list[Ended]]]:
+    """The ways in which each filter may end the sublayer, heaviest filter first."""
+    found: dict[int, tuple[Filter, list[Ended]]] = {}
+    for way in ended:
+        found.setdefault(id(way.filter), (way.filter, []))[1].append(way)
+    return list(found.values())
+
+
+def _way(filter: Filter, ended: list[Ended], label: Label) -> str:
+    sure = "" if all(e.certain for e in ended) else "perhaps "
+    results = " or ".join(dict.fromkeys(f"{e.right.value} {e.action.value}" for e in ended))
+    several = len({e.effect for e in ended}) > 1
+    effect = "what that does hangs on heavier sublayers" if several else ended[0].effect.value
+    callout = f", whatever callout {short(label(filter.callout))} answers" if filter.callout and len(ended) > 1 else ""
+    if filter.callout and not callout:
+        callout = f", by callout {short(label(filter.callout))}"
+    return f"{sure}{results}: {filter.name!r} (filter {filter.id}{callout}): {effect}"
+
+
+def _near_miss_lines(step: LayerStep) -> Iterator[tuple[str, str]]:
+    misses = [miss for sublayer in step.decision.steps for miss in sublayer.near_misses]
+    for miss in misses[:_SHOWN]:
+        field = miss.wanted[0].field
+        asks, found = wanted(step.layer, miss.wanted), asked_text(step.layer, miss.wanted, miss.found)
         yield (
-            "",
-            (
-                f"             {sure}{ended.right.value} {ended.action.value} by {ended.filter.name!r} "
-                f"(filter {ended.filter.id}{callout}): {ended.effect.value}"
-            ),
+            "dim",
+            f"    nearly {miss.filter.name!r} (filter {miss.filter.id}): wants {short(field)} {asks}, found {found}",
         )
-    if len(step.ended) > 6:
-        yield "", f"             and {len(step.ended) - 6} more that may end it"
-
-
-def _missed(miss: NearMiss) -> str:
-    field = short(miss.wanted[0].field)
-    return f"{miss.filter.name!r} (filter {miss.filter.id}) wants {field} {_wanted(miss.wanted)}, found {miss.found}"

@@ -33,9 +33,7 @@ class PcapWriter:
 
     def __init__(self, file: BinaryIO, linktype: int = LinkType.RAW) -> None:
         if linktype not in _WRITABLE:
-            raise ValueError(
-                f"link type: found {linktype}, wanted one of {[int(known) for known in _WRITABLE]}"
-            )
+            raise ValueError(f"link type: found {linktype}, wanted one of {[int(known) for known in _WRITABLE]}")
         self._file, self.linktype = file, linktype
         file.write(_FILE_HEADER.pack(MAGIC_NS, 2, 4, 0, 0, SNAPLEN, linktype))
 

@@ -14,7 +14,7 @@ from typing import Final
 from tamiz.model.decisions import Action, Decision
 from tamiz.model.trace import Step, Trace
 
-from .words import flags, listed, short
+from .words import Label, flags, listed, short
 
 Span = tuple[str, str]  # (style, text)
 Line = list[Span]
@@ -34,6 +34,7 @@ class _Pen:
 
     two: bool
     unicode: bool
+    label: Label
 
     @property
     def dash(self) -> str:
@@ -56,9 +57,9 @@ class _Pen:
         return [("cyan", body + tip if right else tip + body)]
 
 
-def lines(trace: Trace, width: int, unicode: bool = True) -> Iterator[Line]:
-    """The whole picture, for a terminal of `width` columns."""
-    pen = _Pen(width >= WIDE, unicode)
+def lines(trace: Trace, width: int, unicode: bool = True, label: Label = str) -> Iterator[Line]:
+    """The whole picture, for a terminal of `width` columns; `label` gives the display name of a sublayer's key."""
+    pen = _Pen(width >= WIDE, unicode, label)
     yield from _heading(trace, pen)
     sent = iter(trace.wire)
     following = next(sent, None)
@@ -102,7 +103,7 @@ def _step(step: Step, before: Step | None, pen: _Pen) -> Iterator[Line]:
         step.host,
         [("bold", what.ljust(EVENT)), ("", step.layer.short.ljust(LAYER)), (_STYLES[action], action.value)],
     )
-    for text in _reasons(step, step.decision):
+    for text in _reasons(step, step.decision, pen.label):
         for part in _folded(text, COLUMN - EVENT - 2):
             yield pen.cell(step.host, [("", " " * (EVENT + 2)), ("dim", part)])
 
@@ -114,13 +115,13 @@ def _label(step: Step) -> str:
     return step.event
 
 
-def _reasons(step: Step, decision: Decision) -> Iterator[str]:
+def _reasons(step: Step, decision: Decision, label: Label) -> Iterator[str]:
     filter = decision.filter
     if decision.action is Action.DEPENDS:
-        yield f"depends on {listed(decision.depends_on)}"
+        yield f"depends on {listed(decision.depends_on, label=label)}"
     elif filter is not None:
         right = f", {decision.right.value}" if decision.right else ""
-        yield f"by {filter.name!r} (filter {filter.id}{right}) in {short(filter.sublayer)}"
+        yield f"by {filter.name!r} (filter {filter.id}{right}) in {short(label(filter.sublayer))}"
     elif any(possible.filter for possible in decision.possible):
         yield f"whatever {listed(decision.unsettled)} is"
     yield from flags(decision)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tamiz.model.decisions import Action, Decision, Right
@@ -22,22 +22,32 @@ def right_word(right: Right | None) -> str | None:
     return None if right is None else right.value
 
 
-def decider(decision: Decision) -> str:
-    """Who decided, in a few words."""
+Label = Callable[[str], str]
+
+
+def decider(decision: Decision, label: Label = str) -> str:
+    """Who decided, in a few words; `label` gives the display name of a key."""
     if decision.action is Action.DEPENDS:
-        return f"depends on {listed(decision.depends_on)}"
+        return f"depends on {listed(decision.depends_on, label=label)}"
     if decision.filter is not None:
-        return f"{decision.filter.name!r} (filter {decision.filter.id}) in {short(decision.filter.sublayer)}"
+        where = short(label(decision.filter.sublayer))
+        return f"{decision.filter.name!r} (filter {decision.filter.id}) in {where}"
     if all(possible.filter is None for possible in decision.possible):
         return "no filter decided"
     return f"one of {sum(p.filter is not None for p in decision.possible)} filters, all of the same action"
 
 
-def listed(names: tuple[str, ...], limit: int = 4) -> str:
+def listed(names: tuple[str, ...], limit: int = 4, label: Label = str) -> str:
     """Names for people: at most `limit`, then how many more."""
-    shown = [short(name) for name in names[:limit]]
+    shown = [short(named(name, label)) for name in names[:limit]]
     more = len(names) - limit
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def named(text: str, label: Label) -> str:
+    """A thing that a decision depends on, with the display name of a key that stands at its end."""
+    before, space, key = text.rpartition(" ")
+    return f"{before}{space}{label(key)}"
 
 
 def short(name: str) -> str:

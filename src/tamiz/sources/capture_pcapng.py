@@ -22,7 +22,7 @@ from .capture_bytes import BILLION, MAX_PACKET, Interface, Record, Source, State
 MAGIC = b"\x0a\x0d\x0d\x0a"  # the type of a section header, the same in both byte orders
 _ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 
-MAX_BLOCK = 1 << 24  # bytes of a block that is held: a packet and its options, an interface
+MAX_BLOCK = 1 << 21  # bytes of a block that is held: a packet and its options, an interface
 MAX_INTERFACES = 1 << 14  # over all sections; ours, to bound memory
 MAX_NAME = 256  # characters kept
 
@@ -84,8 +84,7 @@ class _Packet(NamedTuple):
 def records(source: Source, state: State) -> Generator[Record, None, None]:
     """The records, `source` standing at the first section header."""
     reader = _Reader(source, state)
-    reader.section()
-    return reader.records()
+    return reader.records(reader.section())
 
 
 class _Reader:
@@ -109,11 +108,11 @@ class _Reader:
 
     # Blocks ---------------------------------------------------------------------------------------
 
-    def records(self) -> Generator[Record, None, None]:
-        """All records to the end of the file. `_enhanced` is the quick way for most of them; this loop does the
-        rest, and says what is wrong."""
+    def records(self, whole: bool) -> Generator[Record, None, None]:
+        """All records to the end of the file, none if the first section header is not `whole`. `_enhanced` is the
+        quick way for most of them; this loop does the rest, and says what is wrong."""
         source = self.source
-        while True:
+        while whole:
             yield from self._enhanced()
             head, offset = source.peek(8), source.offset
             if not head:
@@ -123,14 +122,12 @@ class _Reader:
                 self._cut(offset, 8)
                 return
             if head[:4] == MAGIC:
-                if not self.section():
-                    return
+                whole = self.section()
                 continue
             kind, length = self.head(head)
             self._check(offset, length, _SMALLEST.get(kind, 12))
             if kind not in _SMALLEST:
-                if not self._pass(offset, length):
-                    return
+                whole = self._pass(offset, length)
                 continue
             block = self._hold(offset, length)
             if block is None:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final
 
 from tamiz.model import catalog
-from tamiz.model._tables import FIELD, AddressType, ConditionFlags, Direction, ReauthorizeReason
+from tamiz.model._tables import FIELD, AddressType, ConditionFlags, DataType, Direction, ReauthorizeReason
 from tamiz.model.facts import UNKNOWN, Fact, Facts, KnownBits
 from tamiz.model.keys import FieldKey, LayerKey
 from tamiz.model.layers import Field
@@ -169,18 +169,13 @@ def _flags(i: Indication, base: str, windows: WindowsVersion) -> Fact:
             unknown = _LOOPBACK_KINDS
         else:
             wanted |= _F.IS_APPCONTAINER_LOOPBACK if container else _F.IS_NON_APPCONTAINER_LOOPBACK
-    possible = _possible(stem) & flags_of(windows)
-    value = int(wanted & possible)
+    value = int(wanted) & _possible(stem, windows)
     return KnownBits(value, 0xFFFFFFFF & ~int(unknown)) if unknown else u32(value)
 
 
 @cache
-def _possible(stem: str) -> ConditionFlags:
-    found = _NONE
-    for flag, layers in FLAG_LAYERS.items():
-        if stem in layers:
-            found |= flag
-    return found
+def _possible(stem: str, windows: WindowsVersion) -> int:
+    return sum(flag for flag, layers in FLAG_LAYERS.items() if stem in layers) & int(flags_of(windows))
 
 
 # -- the table -------------------------------------------------------------------------------------------------------
@@ -260,13 +255,16 @@ def _layer_fields(layer: LayerKey, windows: WindowsVersion) -> tuple[Field, ...]
 
 
 def facts_of(layer: LayerKey, indication: Indication, windows: WindowsVersion) -> Facts:
-    """What is known of each field of `layer`, in that version of Windows; fields that are not known are left out."""
+    """What is known of each field of `layer`, in that version of Windows.
+
+    Fields that are not known are left out, and so is one whose type at this layer is another: at
+    NAME_RESOLUTION_CACHE the user is a SID, which no token here tells [O]."""
     base, facts = base_name(layer), {}
     for each in _layer_fields(layer, windows):
         if each.key == FIELD.FLAGS:
             facts[each.key] = _flags(indication, base, windows)
         elif each.key in _FIELDS and each.key not in indication.hidden:
             fact = _FIELDS[each.key](indication, base)
-            if fact is not UNKNOWN:
+            if isinstance(fact, Value) and fact.type in (each.type, DataType.EMPTY):
                 facts[each.key] = fact
     return facts

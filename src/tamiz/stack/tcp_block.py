@@ -88,9 +88,7 @@ class Block:
         self.attempts = 0  # retransmission time-outs since SND.UNA moved
         self.probes = 0  # window probes since the window was shut
         self.unanswered = 0  # those of them, the latest, that no segment answered
-        self._timed: tuple[int, int] | None = (
-            None  # (position awaited, when sent): a round trip being measured
-        )
+        self._timed: tuple[int, int] | None = None  # (position awaited, when sent), to measure a round trip
         self._challenged, self._challenged_since = 0, 0
         self._effects: Effects = []
 

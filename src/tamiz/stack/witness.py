@@ -49,7 +49,7 @@ class Conversation:
     @property
     def loopback(self) -> bool:
         """Whether both ends are this host, as far as the addresses show it."""
-        return self.local == self.remote or (_is_loopback(self.local) and _is_loopback(self.remote))
+        return self.local == self.remote or (is_loopback(self.local) and is_loopback(self.remote))
 
 
 # Fields of the interface that a packet crosses; those of the other way are EMPTY (conditions.md 5)
@@ -232,7 +232,8 @@ def _loose(base: str, c: Conversation, connection: Way | None, facts: Facts) -> 
 _BINDS: Final = frozenset({"ALE_BIND_REDIRECT", "ALE_RESOURCE_ASSIGNMENT", "ALE_AUTH_LISTEN", "ALE_RESOURCE_RELEASE"})
 
 
-def _is_loopback(packed: bytes) -> bool:
+def is_loopback(packed: bytes) -> bool:
+    """Whether an address is one of the loopback interface."""
     return packed[0] == 127 if len(packed) == 4 else packed == b"\0" * 15 + b"\1"
 
 
