@@ -214,9 +214,7 @@ WORLD = token(EVERYONE)
         pytest.param(
             "D:(A;;CC;;;S-1-15-2-2)(A;;CC;;;WD)", container(EVERYONE), True, id="all restricted packages"
         ),
-        pytest.param(
-            "D:NO_ACCESS_CONTROL", container(EVERYONE, PACKAGE), False, id="a null DACL grants it nothing"
-        ),
+        pytest.param("D:NO_ACCESS_CONTROL", container(EVERYONE, PACKAGE), True, id="a null DACL"),
         pytest.param(
             f"D:(D;;CC;;;{PACKAGE})(A;;CC;;;AC)(A;;CC;;;WD)",
             container(EVERYONE, PACKAGE, "S-1-15-2-1"),
@@ -320,7 +318,7 @@ IN_WORLD, IN_CAPABILITY, CONTAINER = (
             ),
             id="39: a capability filter hangs on the container, the capability and Everyone",
         ),
-        pytest.param("D:NO_ACCESS_CONTROL", None, negate(CONTAINER), id="a null DACL hangs on the container"),
+        pytest.param("D:NO_ACCESS_CONTROL", None, TRUE, id="a null DACL grants everybody"),
         pytest.param("D:", None, FALSE, id="an empty DACL grants nobody"),
         pytest.param(
             "D:(A;;CC;;;WD)", Token(app_container=False), IN_WORLD, id="Everyone is not taken for granted"
@@ -418,7 +416,7 @@ def complete(draw: st.DrawFn) -> Token:
 def windows(descriptor: SecurityDescriptor, subject: Token) -> bool:
     """The check as Windows does it, entry by entry, for a token of which all is known and plain entries."""
     if descriptor.dacl is None:
-        return not subject.app_container
+        return True
 
     def walk(enabled: frozenset[Sid], denying: frozenset[Sid], packages: frozenset[Sid]) -> tuple[bool, bool]:
         user = package = False

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tamiz.formats.complete import complete
-from tamiz.formats.merge import closest_free, merge
+from tamiz.formats.merge import Weights, merge
 from tamiz.model import catalog
 from tamiz.model._tables import LAYER, CalloutFlags
 from tamiz.model.errors import InputError, Place
@@ -218,17 +219,31 @@ def test_the_warning_says_who_has_the_weight() -> None:
 
 
 def test_more_sublayers_than_there_are_weights_is_an_error() -> None:
+    weights = _taken(range(0x10000))
     with pytest.raises(
         InputError, match=r"found more than 65536, wanted at most 65536 \(FWP_E_TOO_MANY_SUBLAYERS\)"
     ):
-        closest_free(5, range(0x10000))
+        weights.closest(5)
+
+
+def test_forty_thousand_sublayers_that_ask_for_one_weight_are_placed_at_once() -> None:
+    weights = Weights()
+    given = [weights.place(sub(n, 0x8000)) for n in range(40_000)]
+    assert len(set(given)) == 40_000
+    assert given[:4] == [0x8000, 0x8001, 0x7FFF, 0x8002]
 
 
 @given(st.integers(0, 0xFFFF), st.sets(st.integers(0, 0xFFFF), max_size=40))
+@example(5, {3, 4, 5, 6, 7})
+@example(0, {0})
+@example(0xFFFF, {0xFFFF, 0xFFFE})
 def test_the_closest_free_weight_is_free_and_none_is_closer(weight: int, taken: set[int]) -> None:
-    found = closest_free(weight, taken)
-    assert found not in taken
-    distance = abs(found - weight)
-    nearer = range(max(0, weight - distance + 1), min(0xFFFF, weight + distance - 1) + 1)
-    assert all(n in taken for n in nearer)
-    assert found >= weight or weight + distance in taken or weight + distance > 0xFFFF
+    order = (w for d in range(0x10000) for w in (weight + d, weight - d) if 0 <= w <= 0xFFFF)
+    assert _taken(taken).closest(weight) == next(w for w in order if w not in taken)
+
+
+def _taken(taken: Iterable[int]) -> Weights:
+    weights = Weights()
+    for weight in taken:
+        weights.take(weight, "x")
+    return weights

@@ -69,7 +69,6 @@ class Recorder:
                 self.outcome = dict.fromkeys((*self.outcome, host), "delivered")
                 self._reached(host, "receive")
             case Failed():
-                self._add(host, request.operation, note=f"fails: {request.error}")
                 self._failed(host, request)
             case Completed():
                 self._add(host, request.event, note=request.note)
@@ -102,6 +101,7 @@ class Recorder:
         if request.error == RESET and self._last_word(host) == "ICMP-ERROR":
             word = "refused"  # what UDP hears of a port where nobody listens
         self.outcome[host] = word or self.outcome.get(host, "reset")
+        self._add(host, request.operation, note=f"fails: {request.error}")
 
     def _dropped(self, host: str, request: Dropped) -> None:
         """A drop by the stack itself; where a discard layer was just told of it, that step has said so."""

@@ -6,7 +6,7 @@ told. A certain answer is `TRUE` or `FALSE`.
 | rule | mark |
 |---|---|
 | entries in order; the first that matches decides; none: not granted | I, the standard Windows check |
-| null DACL: granted, but not to an app container; empty DACL: not granted | I |
+| null DACL: granted; empty DACL: not granted | I; the kernel's check is said to grant an app container nothing by a null DACL, which no filter has shown |
 | a deny entry sees enabled and deny-only SIDs, an allow entry enabled ones | I |
 | inherit-only entries do not count | I |
 | GENERIC_ALL and GENERIC_EXECUTE include 0x1, GENERIC_READ and GENERIC_WRITE do not | I, `_GENERIC` |
@@ -109,7 +109,7 @@ class _Check:
     def granted(self, bits: Iterable[int]) -> Formula:
         dacl = self.descriptor.dacl
         if dacl is None:
-            return FALSE if self.contained else TRUE
+            return TRUE
         return all_of(self._bit([ace for ace in dacl if _counts(ace, bit)]) for bit in bits)
 
     def _bit(self, entries: Sequence[Ace]) -> Formula:

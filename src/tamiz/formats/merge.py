@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 
 from tamiz.model import catalog
 from tamiz.model.errors import InputError, Place, shorten
-from tamiz.model.keys import Key, ProviderKey, SublayerKey
+from tamiz.model.keys import Key, ProviderKey
 from tamiz.model.objects import Callout, Filter, Provider, ProviderContext, Sublayer
 from tamiz.model.policy import Policy
 
@@ -174,52 +174,65 @@ def _shared_ids(filters: Iterable[Filter]) -> tuple[str, ...]:
 def _place_sublayers(policy: Policy, sources: Iterable[Policy]) -> Policy:
     """Each sublayer in turn gets its weight, or the closest that is free (objects.md 5 [O, I])."""
     of_machine = {s.key for p in sources if p.layers is not None for s in p.sublayers}
-    facts = [s for s in policy.sublayers if s.key in of_machine]
-    wishes = [s for s in policy.sublayers if s.key not in of_machine]
-    weights: dict[SublayerKey, int | None] = {}
-    taken: dict[int, str] = {}
-    warnings = _place(facts, taken, weights)
     listed = {s.key for s in policy.sublayers}
+    weights = Weights()
+    placed = {s.key: weights.place(s) for s in policy.sublayers if s.key in of_machine}
     for own in catalog.sublayers().values():
         if own.weight is not None and own.key not in listed and not own.key.is_guid:
-            taken.setdefault(own.weight, own.name)
-    warnings += _place(wishes, taken, weights)
-    if not warnings:
+            weights.take(own.weight, own.name)
+    placed |= {s.key: weights.place(s) for s in policy.sublayers if s.key not in of_machine}
+    if not weights.warnings:
         return policy
-    placed = tuple(replace(s, weight=weights[s.key]) for s in policy.sublayers)
-    return replace(policy, sublayers=placed, warnings=(*policy.warnings, *warnings))
+    moved = tuple(replace(s, weight=placed[s.key]) for s in policy.sublayers)
+    return replace(policy, sublayers=moved, warnings=(*policy.warnings, *weights.warnings))
 
 
-def _place(
-    sublayers: Iterable[Sublayer], taken: dict[int, str], weights: dict[SublayerKey, int | None]
-) -> list[str]:
-    """Note a weight for each of `sublayers`, and what is taken then; the warnings about those that had to move."""
-    warnings: list[str] = []
-    for sublayer in sublayers:
-        weight = sublayer.weight
-        if weight is not None and weight in taken:
-            weight = closest_free(weight, taken)
-            warnings.append(
+class Weights:
+    """The sublayer weights that are taken, and by whom. `warnings` tells which sublayers had to move."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self._holders: dict[int, str] = {}
+        self._up: dict[int, int] = {}  # a taken weight -> one above it that may be free
+        self._down: dict[int, int] = {}
+
+    def take(self, weight: int, name: str) -> None:
+        self._holders.setdefault(weight, name)
+        self._up.setdefault(weight, weight + 1)
+        self._down.setdefault(weight, weight - 1)
+
+    def place(self, sublayer: Sublayer) -> int | None:
+        """The weight that `sublayer` gets; None where nobody knows what it asks for."""
+        if sublayer.weight is None:
+            return None
+        weight = self.closest(sublayer.weight)
+        if weight != sublayer.weight:
+            self.warnings.append(
                 f"sublayer '{sublayer.name}' asks for weight {sublayer.weight:#06x}, which "
-                f"'{taken[sublayer.weight or 0]}' has: it gets {weight:#06x}, the closest free one"
+                f"'{self._holders[sublayer.weight]}' has: it gets {weight:#06x}, the closest free one"
             )
-        if weight is not None:
-            taken[weight] = sublayer.name
-        weights[sublayer.key] = weight
-    return warnings
+        self.take(weight, sublayer.name)
+        return weight
+
+    def closest(self, weight: int) -> int:
+        """The free weight closest to `weight`, upward first: w, w+1, w-1, w+2, ... (objects.md 5).
+
+        Raises `InputError` (FWP_E_TOO_MANY_SUBLAYERS) when all 65536 are taken.
+        """
+        above, below = _free(weight, self._up), _free(weight, self._down)
+        if above <= MAX_WEIGHT and (above - weight <= weight - below or below < 0):
+            return above
+        if below >= 0:
+            return below
+        found, wanted = f"more than {MAX_WEIGHT + 1}", f"at most {MAX_WEIGHT + 1}"
+        raise InputError("the policy", "its sublayers", found, wanted, "FWP_E_TOO_MANY_SUBLAYERS")
 
 
-def closest_free(weight: int, taken: Iterable[int]) -> int:
-    """The free weight closest to `weight`, upward first: w+1, w-1, w+2, ... (objects.md 5).
-
-    Raises `InputError` (FWP_E_TOO_MANY_SUBLAYERS) when all 65536 are taken.
-    """
-    used = frozenset(taken)
-    for distance in range(MAX_WEIGHT + 1):
-        for candidate in (weight + distance, weight - distance):
-            if 0 <= candidate <= MAX_WEIGHT and candidate not in used:
-                return candidate
-    wanted = f"at most {MAX_WEIGHT + 1}"
-    raise InputError(
-        "the policy", "its sublayers", f"more than {MAX_WEIGHT + 1}", wanted, "FWP_E_TOO_MANY_SUBLAYERS"
-    )
+def _free(weight: int, skip: dict[int, int]) -> int:
+    """The first weight that `skip` does not lead on from; what was walked over leads straight there from now on."""
+    walked: list[int] = []
+    while weight in skip:
+        walked.append(weight)
+        weight = skip[weight]
+    skip.update(dict.fromkeys(walked, weight))
+    return weight

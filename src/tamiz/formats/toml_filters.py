@@ -16,6 +16,7 @@ from tamiz.formats.toml_objects import (
     CALLOUT,
     CONTEXT,
     MAX_ID,
+    PROVIDER,
     SUBLAYER,
     Named,
     Objects,
@@ -268,17 +269,16 @@ class _Members:
         """A persistent or boot-time filter may refer to built-in and persistent objects only (objects.md 2.2 [D])."""
         if not draft.flags & (FilterFlags.PERSISTENT | FilterFlags.BOOTTIME):
             return
-        for key, found in (*self.referred.items(), *self._provider()):
+        provider = self.table.text("provider")
+        if provider is not None:
+            self._refer("provider", self.objects.find(PROVIDER, provider, self.table.spot.down("provider")))
+        for key, found in self.referred.items():
             if not isinstance(found, Key) and not _persistent(found):
                 word = "boot-time" if draft.flags & FilterFlags.BOOTTIME else "persistent"
                 where = f"{key} '{found.name}', which is not persistent, in a {word} filter"
                 raise self.table.spot.error(
                     where, f"a {key} with persistent = true", "FWP_E_LIFETIME_MISMATCH"
                 )
-
-    def _provider(self) -> tuple[tuple[str, Named], ...]:
-        key = provider_of(self.table, self.objects)
-        return tuple(("provider", p) for p in (*self.objects.providers, *self.objects.known) if p.key == key)
 
 
 def _persistent(found: Named) -> bool:

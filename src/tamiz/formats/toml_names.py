@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import IntFlag
 from functools import cache
+from itertools import islice
 from typing import Final, TypeVar
 
 from tamiz.model import catalog
@@ -251,9 +252,12 @@ def value_names(field: FieldKey) -> tuple[str, ...]:
     return (*VALUE_NAMES.get(field.short, ()), *FAMILY_NAMES.get(field.short, ()))
 
 
+_COMPARED: Final = 2000  # names that a message looks through for the nearest
+
+
 def nearest(text: str, allowed: Iterable[str], what: str) -> str:
     """What to say was wanted: the names most like `text`, else all of a few, else what kind of name."""
-    names = list(allowed)
+    names = list(islice(allowed, _COMPARED))
     near = difflib.get_close_matches(text[:80].lower(), names, n=3, cutoff=0.6)
     if near:
         return f"{what}, such as " + " or ".join(f"'{name}'" for name in near)

@@ -60,59 +60,80 @@ CALLOUT: Final = Kind(CalloutKey, "callout", "callouts", "FWP_E_CALLOUT_NOT_FOUN
 CONTEXT: Final = Kind(ContextKey, "context", "provider_contexts", "FWP_E_PROVIDER_CONTEXT_NOT_FOUND")
 
 
+Index = dict[tuple[type[Key], str], list[Named]]  # kind and name, kind and key -> the objects that bear it
+
+
+def index_of(objects: Iterable[Named]) -> Index:
+    index: Index = {}
+    for item in objects:
+        _note(item, index)
+    return index
+
+
+def _note(item: Named, index: Index) -> None:
+    for text in dict.fromkeys((item.name, str(item.key))):
+        index.setdefault((type(item.key), text), []).append(item)
+
+
 @dataclass
 class Objects:
-    """What a file declares (`declared`, with where) and what was known before it."""
+    """What a file declares, and `known`: what was known before it."""
 
     providers: list[Provider] = field(default_factory=list)
     sublayers: list[Sublayer] = field(default_factory=list)
     callouts: list[Callout] = field(default_factory=list)
     contexts: list[ProviderContext] = field(default_factory=list)
     unsure_callouts: list[Callout] = field(default_factory=list)
-    known: tuple[Named, ...] = ()
-    lines: dict[tuple[type[Key], Key], str] = field(default_factory=dict)
+    known: Index = field(default_factory=dict)
+    _own: Index = field(default_factory=dict)
+    _lines: dict[tuple[type[Key], Key], str] = field(default_factory=dict)
+
+    def add(self, item: Named, spot: Spot) -> None:
+        """A new object, which later ones may refer to."""
+        self.declare(item.key, spot)
+        _note(item, self._own)
 
     def declare(self, key: Key, spot: Spot) -> None:
         """Note a new key; twice for one kind in one file is FWP_E_ALREADY_EXISTS (kinds are apart, objects.md 1)."""
         slot = (type(key), key)
-        if slot in self.lines:
+        if slot in self._lines:
             wanted = "another name, or a 'key' of its own"
-            raise spot.error(f"the key of the one in {self.lines[slot]}", wanted, "FWP_E_ALREADY_EXISTS")
-        self.lines[slot] = str(spot.document.place(spot.path))
+            raise spot.error(f"the key of the one in {self._lines[slot]}", wanted, "FWP_E_ALREADY_EXISTS")
+        self._lines[slot] = str(spot.document.place(spot.path))
 
     def find(self, kind: Kind, text: str, spot: Spot, layer: LayerKey | None = None) -> Named | Key:
         """The object, or the key of Windows' own object, that `text` names. Raises `InputError`."""
-        own: tuple[Named, ...] = (
-            *self.providers,
-            *self.sublayers,
-            *self.callouts,
-            *self.contexts,
-            *self.unsure_callouts,
-        )
-        for objects in (own, self.known):
-            found = _matching(kind, text, objects, layer)
+        for index in (self._own, self.known):
+            found = _matching(kind, text, index, layer)
             if len(found) > 1:
                 keys = ", ".join(str(o.key) for o in found[:4])
-                raise spot.error(
-                    f"'{shorten(text)}', which names {len(found)} {kind.word}s", f"one of their keys: {keys}"
-                )
+                shown_text = f"'{shorten(text)}', which names {len(found)} {kind.word}s"
+                raise spot.error(shown_text, f"one of their keys: {keys}")
             if found:
                 return found[0]
         key = catalog_key(kind.cls, kind.table, text)
         if key is None:
-            names = {o.name for o in (*own, *self.known) if isinstance(o.key, kind.cls)} | {
-                *catalog_names(kind.cls, kind.table)
-            }
-            raise spot.error(
-                f"'{shorten(text)}'", nearest(text, sorted(names), f"a {kind.word}"), kind.missing
-            )
+            wanted = nearest(text, self._names(kind), f"a {kind.word}")
+            raise spot.error(f"'{shorten(text)}'", wanted, kind.missing)
         return key
 
+    def _names(self, kind: Kind) -> list[str]:
+        """Every name of one kind, for messages."""
+        own = {
+            o.name
+            for index in (self._own, self.known)
+            for (cls, _), objects in index.items()
+            if cls is kind.cls
+            for o in objects
+        }
+        return sorted(own | {*catalog_names(kind.cls, kind.table)})
 
-def _matching(kind: Kind, text: str, objects: Iterable[Named], layer: LayerKey | None) -> list[Named]:
+
+def _matching(kind: Kind, text: str, index: Index, layer: LayerKey | None) -> list[Named]:
     """The objects of one kind that `text` names; of callouts with one name, the one of the layer."""
-    key = catalog.resolve(kind.cls, text)[0]
-    found = [o for o in objects if isinstance(o.key, kind.cls) and (o.name == text or o.key == key)]
+    key = str(catalog.resolve(kind.cls, text)[0])
+    texts = dict.fromkeys((text, key))
+    found = list({id(o): o for t in texts for o in index.get((kind.cls, t), ())}.values())
     if len(found) > 1 and layer is not None:
         fitting: list[Named] = [o for o in found if isinstance(o, Callout) and o.layer in (layer, None)]
         return fitting or found[:1]
@@ -170,7 +191,7 @@ def read_provider(table: Table, objects: Objects) -> None:
         table.text("service"), table.hexadecimal("provider-data"),
     )  # fmt: skip
     table.done()
-    objects.declare(provider.key, table.spot)
+    objects.add(provider, table.spot)
     objects.providers.append(provider)
 
 
@@ -183,7 +204,7 @@ def read_sublayer(table: Table, objects: Objects) -> None:
         other_flags(table), provider_of(table, objects), table.hexadecimal("provider-data"),
     )  # fmt: skip
     table.done()
-    objects.declare(sublayer.key, table.spot)
+    objects.add(sublayer, table.spot)
     objects.sublayers.append(sublayer)
 
 
@@ -220,7 +241,7 @@ def read_callout(table: Table, objects: Objects) -> None:
     ]  # fmt: skip
     table.done()
     for callout in made:
-        objects.declare(callout.key, table.spot)
+        objects.add(callout, table.spot)
         (objects.callouts if registered is not None else objects.unsure_callouts).append(callout)
 
 
@@ -264,7 +285,7 @@ def read_context(table: Table, objects: Objects) -> None:
         table.hexadecimal("data"),
     )  # fmt: skip
     table.done()
-    objects.declare(context.key, table.spot)
+    objects.add(context, table.spot)
     objects.contexts.append(context)
 
 

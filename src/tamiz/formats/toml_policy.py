@@ -23,7 +23,14 @@ from tamiz.formats import appid
 from tamiz.formats.toml_filters import Reader
 from tamiz.formats.toml_lines import Document, read_document
 from tamiz.formats.toml_names import nearest
-from tamiz.formats.toml_objects import Objects, read_callout, read_context, read_provider, read_sublayer
+from tamiz.formats.toml_objects import (
+    Objects,
+    index_of,
+    read_callout,
+    read_context,
+    read_provider,
+    read_sublayer,
+)
 from tamiz.formats.toml_table import Spot, Table, shown
 from tamiz.formats.toml_values import Volumes
 from tamiz.model import catalog
@@ -95,7 +102,7 @@ def _table(document: Document, word: str, n: int, item: Any) -> Table:
 def _objects(document: Document, known: Policy | None) -> Objects:
     objects = Objects()
     if known is not None:
-        objects.known = (*known.providers, *known.sublayers, *known.callouts, *known.contexts)
+        objects.known = index_of((*known.providers, *known.sublayers, *known.callouts, *known.contexts))
     for word, read in _OBJECTS.items():
         for table in _tables(document, word):
             read(table, objects)

@@ -31,13 +31,14 @@ def document(explanation: Explanation) -> Json:
 
 
 def _decided_by(step: LayerStep | None) -> Json | None:
-    if step is None or step.decision.filter is None:
+    """Where it was decided, and by what; filter and sublayer are null where it hangs on something unknown which."""
+    if step is None:
         return None
-    filter = step.decision.filter
+    sublayers = {str(p.filter.sublayer) for p in step.decision.possible if p.filter}
     return {
         "layer": str(step.layer),
-        "sublayer": str(filter.sublayer),
-        "filter": filter_object(filter),
+        "sublayer": sublayers.pop() if len(sublayers) == 1 else None,
+        "filter": filter_object(step.decision.filter),
         "right": right_word(step.decision.right),
     }
 
