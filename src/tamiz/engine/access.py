@@ -6,7 +6,7 @@ told. A certain answer is `TRUE` or `FALSE`.
 | rule | mark |
 |---|---|
 | entries in order; the first that matches decides; none: not granted | I, the standard Windows check |
-| null DACL: granted; empty DACL: not granted | I; the kernel's check is said to grant an app container nothing by a null DACL, which no filter has shown |
+| null DACL: granted; empty DACL: not granted | I |
 | a deny entry sees enabled and deny-only SIDs, an allow entry enabled ones | I |
 | inherit-only entries do not count | I |
 | GENERIC_ALL and GENERIC_EXECUTE include 0x1, GENERIC_READ and GENERIC_WRITE do not | I, `_GENERIC` |
@@ -18,6 +18,9 @@ told. A certain answer is `TRUE` or `FALSE`.
 | an allow entry for an object type does not count, since a filter has no object types; a deny entry does | I |
 | mandatory labels do not count: app containers, of low integrity, match filters without a label | O |
 | an access filter (FL) does not count | I |
+
+One doubt: the kernel's check is said to grant an app container nothing by a null DACL. No filter has shown it, and
+conditions.md 4.6 says that a null DACL is always true, so it is.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ class Reader:
         )
         if isinstance(conditions, LeftOut):
             return conditions
-        members.check_lifetimes(draft, sublayer)
+        members.check_lifetimes(draft)
         if callout is not None:
             self.used_callouts[callout] = None
         flags = draft.flags | (
@@ -265,7 +265,7 @@ class _Members:
         self.referred[key] = found
         return str(found if isinstance(found, Key) else found.key)
 
-    def check_lifetimes(self, draft: Filter, sublayer: SublayerKey) -> None:
+    def check_lifetimes(self, draft: Filter) -> None:
         """A persistent or boot-time filter may refer to built-in and persistent objects only (objects.md 2.2 [D])."""
         if not draft.flags & (FilterFlags.PERSISTENT | FilterFlags.BOOTTIME):
             return
