@@ -1,4 +1,4 @@
-"""Golden outputs: what a test prints, compared with a file in tests/golden."""
+"""What all tests share: golden outputs (tests/golden), and Hypothesis without a clock, for machines that are busy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("tamiz", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tamiz")
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -6,6 +6,7 @@ asked one thing at a time, so they never act while an operation is under way. Wh
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -57,7 +58,7 @@ class Machine:
     apps: list[App] = field(default_factory=list)
     met: list[Met] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
-    now: int = 0
+    now: int = field(default_factory=time.monotonic_ns)
     _news: bool = False
 
     @classmethod

@@ -107,6 +107,25 @@ OPENING = [
         """
         connect
         > SYN 0
+        wait 1
+        > SYN 0 again
+        < SYN-ACK 0 ack 1
+        = Established
+        > ACK 1
+        send *2000
+        > ACK 1 len 1000
+        wait 3
+        > ACK 1 len 1000 again
+        < ACK 1 ack 1001
+        > PSH-ACK 1001 len 1000
+        """,
+        {},
+        id="after a lost SYN text begins with one segment and 3 s (RFC 5681 3.1, RFC 6298 5.7)",
+    ),
+    pytest.param(
+        """
+        connect
+        > SYN 0
         wait 3
         > SYN 0 again
         wait 6
@@ -674,6 +693,38 @@ LOSS = [
     ),
     pytest.param(
         """
+        send *2000
+        > ACK 1 len 1000
+        > PSH-ACK 1001 len 1000
+        < ACK 1 ack 1 win 5000
+        < ACK 1 ack 1 win 6000
+        < ACK 1 ack 1 win 7000
+        < ACK 1 ack 1 win 8000
+        silence
+        """,
+        {},
+        id="an ACK that changes the window is no duplicate",
+    ),
+    pytest.param(
+        """
+        send *2000
+        > ACK 1 len 1000
+        > PSH-ACK 1001 len 1000
+        < ACK 1 ack 1 text a
+        = Received a
+        > ACK 2001 ack 2
+        < ACK 2 ack 1 text b
+        = Received b
+        > ACK 2001 ack 3
+        < ACK 3 ack 1 text c
+        = Received c
+        > ACK 2001 ack 4
+        """,
+        {},
+        id="an ACK that carries text is no duplicate",
+    ),
+    pytest.param(
+        """
         send hello
         > PSH-ACK 1 text hello
         wait 0.3
@@ -802,6 +853,8 @@ AGREED = [
         < PSH-ACK 1 ack 1 ts 7010,1050 text hello
         = Received hello
         > ACK 1 ack 6 ts 1050,7010
+        < PSH-ACK 8 ack 1 ts 7030,1050 text ahead
+        > ACK 1 ack 6 ts 1050,7010
         < PSH-ACK 6 ack 1 ts 6999,1050 text older
         > ACK 1 ack 6 ts 1050,7010
         < PSH-ACK 6 ack 1 text bare
@@ -811,7 +864,7 @@ AGREED = [
         = Closed
         """,
         {"timestamps": True},
-        id="PAWS: an older stamp is answered, none is dropped, a RST needs none",
+        id="PAWS: the stamp of the left edge is echoed; an older stamp is answered, none is dropped, a RST needs none",
     ),
     pytest.param(
         STAMPS

@@ -186,6 +186,21 @@ def test_a_probe_is_sent_but_does_not_advance() -> None:
     assert sender.probe().again
 
 
+def test_in_recovery_a_duplicate_ack_pays_for_a_hole_or_for_new_bytes_not_both() -> None:
+    sender = Sender(0, 1000, 10, nagle=False)
+    sender.sent_syn()
+    sender.acknowledge(1)
+    sender.offered(1, 1, 60_000)
+    sender.queue(bytes(20_000))
+    while sender.next():
+        pass
+    sender.selective(1001, 2001)
+    sender.selective(3001, 4001)
+    repeated = [sender.duplicate() for _ in range(5)]
+    assert [piece and piece.at for piece in repeated] == [None, None, 1, 2001, None]
+    assert sender.congestion.window == 5000 + 3000 + 1000
+
+
 def test_an_old_segment_does_not_set_the_window() -> None:
     sender = Sender(0, 1000, 10, nagle=False)
     sender.offered(100, 1, 5000)

@@ -23,6 +23,8 @@ EVENT, LAYER, ACTION = 15, 33, 8
 COLUMN: Final = EVENT + LAYER + ACTION
 GUTTER: Final = 3
 WIDE: Final = 2 * COLUMN + GUTTER
+NARROW: Final = 78
+PAUSE: Final = 100_000_000  # ns without an event that are worth a line
 HOSTS: Final = ("client", "server")
 
 _STYLES: Final = {Action.PERMIT: "green", Action.BLOCK: "bold red", Action.DEPENDS: "yellow"}
@@ -35,6 +37,10 @@ class _Pen:
     two: bool
     unicode: bool
     label: Label
+
+    @property
+    def width(self) -> int:
+        return WIDE if self.two else NARROW
 
     @property
     def dash(self) -> str:
@@ -50,10 +56,9 @@ class _Pen:
     def arrow(self, host: str, text: str) -> Line:
         """A packet on its way from `host` to the other one."""
         right = host == HOSTS[0]
-        width = WIDE if self.two else 78
-        label = f" {_cut(text, width - 8)} "
+        label = f" {_cut(text, self.width - 8)} "
         tip = (">" if right else "<") if not self.unicode else ("▶" if right else "◀")
-        body = label.center(width - 1, self.dash)
+        body = label.center(self.width - 1, self.dash)
         return [("cyan", body + tip if right else tip + body)]
 
 
@@ -64,12 +69,16 @@ def lines(trace: Trace, width: int, unicode: bool = True, label: Label = str) ->
     sent = iter(trace.wire)
     following = next(sent, None)
     before: Step | None = None
+    last = 0
     for step in trace.steps:
         while following is not None and following.after < step.n:
             yield pen.arrow(following.host, following.summary)
             following, before = next(sent, None), None
+        if step.time - last >= PAUSE:
+            yield [("dim", f"({(step.time - last) / 1e9:.3g} s later)".center(pen.width).rstrip())]
+            before = None
         yield from _step(step, before, pen)
-        before = step
+        before, last = step, step.time
     while following is not None:
         yield pen.arrow(following.host, following.summary)
         following = next(sent, None)
@@ -77,7 +86,8 @@ def lines(trace: Trace, width: int, unicode: bool = True, label: Label = str) ->
 
 
 def _heading(trace: Trace, pen: _Pen) -> Iterator[Line]:
-    yield [("bold", f"{trace.scenario}: {trace.title}")]
+    for text in _folded(f"{trace.scenario}: {trace.title}", pen.width):
+        yield [("bold", text)]
     yield [("dim", f"IPv{trace.ip}, Windows {str(trace.windows).title()}, {trace.reading.value} reading")]
     yield []
     if pen.two:
@@ -87,7 +97,7 @@ def _heading(trace: Trace, pen: _Pen) -> Iterator[Line]:
     else:
         for host in HOSTS:
             yield [("bold", f"{host} {trace.hosts[host]}")]
-        yield [("dim", pen.dash * 78)]
+        yield [("dim", pen.dash * NARROW)]
 
 
 def _step(step: Step, before: Step | None, pen: _Pen) -> Iterator[Line]:
