@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from lxml import etree
@@ -27,9 +28,7 @@ def main(paths: list[str]) -> None:
     dumps = {Path(path).name: Path(path).read_bytes() for path in paths} or {"1,200 filters": _made()}
     print(f"{'dump':28} {'MB':>6} {'filters':>8} {'lxml ms':>9} {'load ms':>9} {'ratio':>7}")
     for name, data in dumps.items():
-        parse, load = _medians(
-            lambda data=data: _parse(data), lambda data=data, name=name: read_netsh(data, name)
-        )
+        parse, load = _medians(partial(_parse, data), partial(read_netsh, data, name))
         count = len(read_netsh(data, name).filters)
         sizes = f"{len(data) / 1e6:6.2f} {count:8}"
         print(f"{name:28} {sizes} {parse * 1e3:9.1f} {load * 1e3:9.1f} {load / parse:7.1f}")

@@ -52,7 +52,18 @@ def filters_dump() -> bytes:
 
 
 def state_dump() -> bytes:
-    return text.state_dump([text.a_layer(filters=_filters(), callouts=[text.a_callout()])], *_lists())
+    options: list[text.Tree] = [("item", [("type", "FWP_CLASSIFY_OPTION_LOCAL_ONLY_MAPPING")])]
+    classify = text.a_context(
+        2, type="FWPM_CLASSIFY_OPTIONS_CONTEXT", dataBuffer=None, classifyOptions=[("options", options)]
+    )
+    return text.state_dump(
+        [text.a_layer(filters=_filters(), callouts=[text.a_callout()])],
+        providers=[text.a_provider()],
+        sublayers=[text.a_sublayer()],
+        contexts=[text.a_context(), classify],
+        sessions=[text.a_session()],
+        endpoints=[text.an_endpoint(), text.an_endpoint(2, 6)],
+    )
 
 
 def _filters() -> list[text.Tree]:
@@ -78,20 +89,3 @@ def _filters() -> list[text.Tree]:
             3, "callout", action=called, weight=text.value("FWP_EMPTY"), providerData=text.blob(b"\xff")
         ),
     ]
-
-
-def _lists() -> tuple[list[text.Tree], ...]:
-    options: list[text.Tree] = [("item", [("type", "FWP_CLASSIFY_OPTION_LOCAL_ONLY_MAPPING")])]
-    classify = text.a_context(
-        2,
-        type="FWPM_CLASSIFY_OPTIONS_CONTEXT",
-        dataBuffer=None,
-        classifyOptions=[("options", options)],
-    )
-    return (
-        [text.a_provider()],
-        [text.a_sublayer()],
-        [text.a_context(), classify],
-        [text.a_session()],
-        [text.an_endpoint(), text.an_endpoint(2, 6)],
-    )

@@ -172,8 +172,9 @@ def test_a_policy_has_as_many_objects_as_its_dump(name: str, expected: dict[str,
 @pytest.mark.parametrize("name", FILTERS + STATES)
 def test_conditions_and_their_values_are_as_many_as_in_the_xml(name: str) -> None:
     root = roots(name)[0]
-    raw_types = Counter(root.xpath("//filters/item/filterCondition/item/conditionValue/type/text()"))
-    raw_matches = Counter(root.xpath("//filters/item/filterCondition/item/matchType/text()"))
+    items = [item for found in root.iter("filters") for item in found.iterfind("item/filterCondition/item")]
+    raw_types = Counter(item.findtext("conditionValue/type") for item in items)
+    raw_matches = Counter(item.findtext("matchType") for item in items)
     conditions = [c for f in policy(name).filters for c in f.conditions]
     assert Counter(f"FWP_{c.value.type.name}" for c in conditions) == raw_types
     assert Counter(f"FWP_MATCH_{c.match.name}" for c in conditions) == raw_matches

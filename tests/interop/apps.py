@@ -101,9 +101,11 @@ class Machine:
         if isinstance(request, Classify):
             assert decision is not None
             self.met.append(Met(request.layer.short, request.packet, decision))
-        elif isinstance(request, Failed):
+            self._news |= request.layer.short.startswith("ALE_FLOW_ESTABLISHED")
+            return
+        if isinstance(request, Failed):
             self.failed.append(request)
-        self._news |= not isinstance(request, Classify | Transmit)
+        self._news |= not isinstance(request, Transmit)
 
     def layers(self, words: Iterable[str] = ()) -> list[str]:
         """What it met, as "INBOUND_TRANSPORT_V4 SYN"; only packets of `words`, and calls, where some are given."""

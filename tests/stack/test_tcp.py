@@ -461,6 +461,21 @@ WINDOW = [
     ),
     pytest.param(
         """
+        < ACK 1 ack 1 len 9500
+        = Received *9500
+        > ACK 1 ack 9501 win 500
+        read 999
+        silence
+        read 1
+        > ACK 1 ack 9501 win 1500
+        read 1000
+        silence
+        """,
+        {},
+        id="a window too small for a segment is announced as soon as one fits",
+    ),
+    pytest.param(
+        """
         < ACK 1 ack 1 len 1000
         = Received *1000
         > ACK 1 ack 1001 win 9000
@@ -639,6 +654,31 @@ LOSS = [
         """,
         {},
         id="after a time-out everything is sent again, in slow start",
+    ),
+    pytest.param(
+        """
+        send *6000
+        > ACK 1 len 1000
+        > ACK 1001 len 1000
+        > ACK 2001 len 1000
+        > ACK 3001 len 1000
+        > ACK 4001 len 1000
+        > PSH-ACK 5001 len 1000
+        wait 0.3
+        > ACK 1 len 1000 again
+        wait 0.6
+        > ACK 1 len 1000 again
+        < ACK 1 ack 1001
+        > ACK 1001 len 1000 again
+        > ACK 2001 len 1000 again
+        < ACK 1 ack 2001
+        > ACK 3001 len 1000 again
+        > ACK 4001 len 1000 again
+        < ACK 1 ack 6001
+        timer none
+        """,
+        {},
+        id="a second time-out in a row does not halve the threshold again",
     ),
     pytest.param(
         """
@@ -995,6 +1035,7 @@ def test_what_is_queued_or_in_flight_can_be_asked() -> None:
         ({"window_scale": 15}, "window_scale: found 15"),
         ({"receive_buffer": 100, "window_scale": 8}, "receive_buffer: found 100, wanted at least 256"),
         ({"initial_rto": 0}, "initial_rto"),
+        ({"user_timeout": 0}, "user_timeout"),
     ],
 )
 def test_a_configuration_out_of_range_is_refused(changes: dict[str, int], message: str) -> None:

@@ -130,6 +130,18 @@ ENDINGS = [
     pytest.param(
         CONNECTED
         + """
+        < FIN-ACK 4 ack 1
+        > ACK 1 ack 1
+        < ACK 1 ack 1 text byebye
+        = Received bye
+        = PeerFinished
+        > ACK 1 ack 5
+        """,
+        id="nor is text that contradicts a FIN that came first",
+    ),
+    pytest.param(
+        CONNECTED
+        + """
         < FIN-ACK 1 ack 1
         = PeerFinished
         > ACK 1 ack 2

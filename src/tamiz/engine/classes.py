@@ -40,10 +40,11 @@ class Classes:
         return number if self._exact else bisect_right(self._breaks, number)
 
 
-def classes(program: LayerProgram, field: FieldKey) -> Classes:
-    """The intervals of `field` at the program's layer."""
+def classes(field: FieldKey, *programs: LayerProgram) -> Classes:
+    """The intervals of `field` at the layer of the program; of several programs, those that serve them all."""
     return Classes(
         condition
+        for program in programs
         for sublayer in program.sublayers
         for candidate in sublayer.candidates
         for group in candidate.groups

@@ -127,25 +127,19 @@ class Values:
         return Condition(field, match, self.value(members["conditionValue"]))
 
     def _check(self, condition: Condition, item: Element, layer: Layer) -> None:
-        """Refuses what Windows would refuse."""
+        """Refuses what Windows would refuse.
+
+        A filters dump does not tell the fields of its layers: a field that no catalog has is one of a newer build, of
+        whatever type; and where the older list of fields has another type than the newest, that is as good.
+        """
+        if not self.own_layers and not _is_known(condition.field):
+            layer = replace(layer, fields=(_assumed(condition),))
         try:
             check(condition, layer, "")
         except PolicyError as error:
-            if self.own_layers or not self._fits_elsewhere(condition, layer):
+            if self.own_layers or not _fits(condition, catalog.layers("older")[layer.key]):
                 self.reader.fail(item, error.found, error.wanted, error.code)
-
-    def _fits_elsewhere(self, condition: Condition, layer: Layer) -> bool:
-        """Whether another Windows than the catalog's newest admits it: a filters dump does not tell its fields.
-
-        A field that no catalog has is one of a newer build, of whatever type; where the older list of fields has
-        another type, that is as good.
-        """
-        if not _is_known(condition.field):
-            return _fits(condition, replace(layer, fields=(_assumed(condition),)))
-        if not _fits(condition, catalog.layers("older")[layer.key]):
-            return False
-        self.older_fields = True
-        return True
+            self.older_fields = True
 
 
 def _fits(condition: Condition, layer: Layer) -> bool:

@@ -4,8 +4,9 @@ Input: the bytes of a TOML file. Output: a `Document`: what `tomllib` makes of t
 (`("filter", 2, "conditions", "app")`) to its line.
 
 Why not one parser: `tomllib` is strict and exact but tells no places; `tomlkit` keeps the text of every item but not
-its line either, is recursive, and is much slower. So `tomllib` decides what the file means, and `_Indexer` walks the
-same text once, token by token, without recursion, and notes lines. It knows only where keys, strings and brackets are.
+its line either, and took 20 times as long as `tomllib` on the example policy, 14 times as long as this module. So
+`tomllib` decides what the file means, and `_Indexer` walks the same text once, token by token, without recursion, and
+notes lines. It knows only where keys, strings and brackets are.
 A property test holds the two together: for any document the index has exactly the paths of the values.
 
 The walk comes first, because it also refuses what would make a parser slow or deep: brackets and dotted keys nested

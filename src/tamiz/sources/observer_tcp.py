@@ -37,6 +37,7 @@ from .observer_table import Table
 _FIN, _SYN, _RST, _ACK = (int(f) for f in (TcpFlags.FIN, TcpFlags.SYN, TcpFlags.RST, TcpFlags.ACK))
 _SPECIAL: Final = _FIN | _SYN | _RST
 _MASK, _HALF = 0xFFFF_FFFF, 1 << 31
+_FIN_OUT, _FIN_IN, _CLOSED = 1, 2, 4  # bits of Flow.fins
 
 _CONNECT: Final = plan(*inferred("bind", "tcp-connect"), "tcp-syn-out", opens=True)
 _SYN_OUT: Final = plan("tcp-syn-out", opens=True)
@@ -108,9 +109,9 @@ class Tcp:
     # -- opening -----------------------------------------------------------------------------------------------------
 
     def _syn(self, flow: Flow | None, key: Key, out: bool, seq: int, now: int, number: int, whole: bool) -> None:
-        if flow is not None and flow.state != ENDED and (flow.syn == seq or flow.state in (SYN_SENT, NOBODY)):
+        if flow is not None and (flow.syn == seq or flow.state in (SYN_SENT, NOBODY)):
             flow.last = now
-            self._syn_again(flow, key, out, seq, number, whole)
+            self._syn_again(flow, out, seq, number, whole)
             return
         state = SYN_SENT if out else WAITING
         flow = self._table.open(key, "out" if out else "in", state, now)
@@ -120,15 +121,18 @@ class Tcp:
             self._see(flow, _CONNECT, number, flow.ends)
         else:
             flow.next_in = (seq + 1) & _MASK
-            self._wait(flow, key, number, _SYN_IN, whole)
+            self._wait(flow, number, _SYN_IN, whole)
 
-    def _syn_again(self, flow: Flow, key: Key, out: bool, seq: int, number: int, whole: bool) -> None:
+    def _syn_again(self, flow: Flow, out: bool, seq: int, number: int, whole: bool) -> None:
+        """A SYN once more: Windows tries again even after a RST."""
         if out:
+            if flow.state == ENDED:
+                flow.state = SYN_SENT
             self._see(flow, _SYN_OUT, number, flow.ends)
         elif flow.state in (WAITING, NOBODY):
             first = flow.state == NOBODY
             flow.state, flow.syn, flow.next_in = WAITING, seq, (seq + 1) & _MASK
-            self._wait(flow, key, number, _SYN_IN if first else _SYN_AGAIN, whole)
+            self._wait(flow, number, _SYN_IN if first else _SYN_AGAIN, whole)
         else:
             if flow.state == SYN_SENT:
                 flow.next_in = (seq + 1) & _MASK
@@ -145,7 +149,7 @@ class Tcp:
             self._emit(flow, _SYN_ACK_OUT, number, whole)
         elif flow.state == WAITING:
             flow.next_in = (seq + 1) & _MASK
-            self._wait(flow, key, number, _SYN_ACK_IN, whole)
+            self._wait(flow, number, _SYN_ACK_IN, whole)
         else:
             if flow.state == SYN_SENT:
                 flow.state, flow.next_in = SYN_ACK_SEEN, (seq + 1) & _MASK
@@ -160,7 +164,7 @@ class Tcp:
 
     # -- waiting for the answer --------------------------------------------------------------------------------------
 
-    def _wait(self, flow: Flow, key: Key, number: int, somebody: Plan, whole: bool) -> None:
+    def _wait(self, flow: Flow, number: int, somebody: Plan, whole: bool) -> None:
         nobody = _NOBODY
         if whole:
             somebody, nobody = reassembled(somebody), reassembled(nobody)
@@ -204,16 +208,15 @@ class Tcp:
             return
         self.answered(flow)
         fresh = self._fresh(flow, out, length, seq)
-        closes = 0 if flow.state == ENDED else self._closes(flow)
-        flow.state = ENDED
+        closes, flow.state = self._closes(flow), ENDED
         self._emit(flow, _abort_plan(out, fresh, closes), number, whole)
 
     def _text(self, flow: Flow, out: bool, flags: int, length: int, seq: int, number: int, whole: bool) -> None:
         if flow.state == WAITING and not out and flow.syn < 0 and flow.pending is None:
             fresh = self._fresh(flow, out, length, seq)
             made = segment_plan(False, fin=bool(flags & _FIN), text=length > 0, fresh=fresh)
-            flow.fins |= bool(flags & _FIN) << 1
-            self._wait(flow, (0, b"", b"", 0, 0, 0), number, made, whole)
+            flow.fins |= _FIN_IN if flags & _FIN else 0
+            self._wait(flow, number, made, whole)
             return
         self.answered(flow)
         established = bool(flags & _ACK) and flow.state == (SYN_ACK_SEEN if out else SYN_ACK_SENT)
@@ -232,8 +235,8 @@ class Tcp:
 
     def _fin(self, flow: Flow, out: bool) -> None:
         before = flow.fins
-        flow.fins |= 1 if out else 2
-        if flow.fins == 3 != before:
+        flow.fins |= _FIN_OUT if out else _FIN_IN
+        if flow.fins == _FIN_OUT | _FIN_IN != before:
             flow.state, flow.last_fin_out = CLOSING, out
 
     def _fresh(self, flow: Flow, out: bool, length: int, seq: int) -> bool:
@@ -249,6 +252,10 @@ class Tcp:
         return fresh
 
     def _closes(self, flow: Flow) -> int:
+        """How the endpoint ends, which it does once."""
+        if flow.fins & _CLOSED:
+            return 0
+        flow.fins |= _CLOSED
         return CLOSES_SOCKET if flow.ends.way == "out" and not flow.seen_open else CLOSES_ENDPOINT
 
     def _emit(self, flow: Flow, made: Plan, number: int, whole: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Union
 
 from tamiz.model._tables import AddressType, Profile
@@ -45,7 +46,12 @@ class Interface:
 
     @property
     def networks(self) -> Iterator[IpInterface]:
-        return (ipaddress.ip_interface(address) for address in self.addresses)
+        return map(_read, self.addresses)
+
+
+@lru_cache(maxsize=1024)
+def _read(address: IpInterface | str) -> IpInterface:
+    return ipaddress.ip_interface(address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ class Path:
     nexthop: bytes
 
 
+_REMEMBERED: Final = 4096  # addresses and ways of which the answer is kept
 _LOOPBACK: Final = Interface(
     luid(LOOPBACK, 0), 1, ("127.0.0.1/8", "::1/128"), type=LOOPBACK, mtu=65_535, loopback=True
 )
@@ -85,6 +92,8 @@ class Interfaces:
         )
         self._default = routes is None
         self._routes = tuple((ipaddress.ip_network(r.network), r) for r in routes or ())
+        self._types = lru_cache(_REMEMBERED)(self._type_of)
+        self._paths = lru_cache(_REMEMBERED)(self._find)
 
     def __iter__(self) -> Iterator[Interface]:
         return iter(self._all)
@@ -106,6 +115,9 @@ class Interfaces:
 
     def address_type(self, address: bytes) -> AddressType:
         """NL_ADDRESS_TYPE of an address as this host sees it."""
+        return self._types(address)
+
+    def _type_of(self, address: bytes) -> AddressType:
         if not any(address):
             return AddressType.UNSPECIFIED
         if ipaddress.ip_address(address).is_multicast:
@@ -124,6 +136,9 @@ class Interfaces:
 
     def path(self, destination: bytes, source: bytes | None = None, strong: bool = True) -> Path | None:
         """The way to `destination`; with the strong host model it begins at the interface of `source`."""
+        return self._paths(destination, source, strong)
+
+    def _find(self, destination: bytes, source: bytes | None, strong: bool) -> Path | None:
         owner = self.owner(destination)
         if owner is not None:
             return Path(owner, destination)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Final
 
 from tamiz.model._tables import ConditionFlags, ReauthorizeReason
 from tamiz.model.windows import SEVEN
@@ -25,6 +26,9 @@ from .rows import Row, Unit
 from .sequences import SEQUENCES
 from .sockets import Socket, Sockets
 from .walk import Stop, Walk
+
+
+_NO_FLAGS: Final = ConditionFlags(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +64,49 @@ class Kernel:
 
     def incoming(self, a: Arrival, socket: Socket | None = None, flow: Flow | None = None) -> Indication:
         """A packet for this host, seen from here: its destination is the local side."""
-        ip, (local, remote) = a.packet.ip, sides(a.packet.transport, "in")
-        seen = Indication(
-            ip.version, ip.protocol, ip.dst, ip.src, local, remote, way="in", arrival=a.interface
+        return self._packet(
+            a.packet, "in", socket, flow, a.loopback, self.interfaces.owner(a.packet.ip.dst) or a.interface, a.interface
         )
-        return self._packet(seen, socket, flow, a.loopback, self.interfaces.owner(ip.dst) or a.interface)
 
     def outgoing(
         self, packet: Packet, path: Path, socket: Socket | None = None, flow: Flow | None = None
     ) -> Indication:
         """A packet of this host: its source is the local side."""
-        ip, (local, remote) = packet.ip, sides(packet.transport, "out")
-        seen = Indication(
-            ip.version, ip.protocol, ip.src, ip.dst, local, remote, way="out", nexthop=path.interface
-        )
-        loopback = self.interfaces.is_loopback(ip.dst)
-        return self._packet(seen, socket, flow, loopback, self.interfaces.owner(ip.src) or path.interface)
+        loopback = self.interfaces.is_loopback(packet.ip.dst)
+        own = self.interfaces.owner(packet.ip.src) or path.interface
+        return self._packet(packet, "out", socket, flow, loopback, own, path.interface)
 
     def _packet(
-        self, seen: Indication, socket: Socket | None, flow: Flow | None, loopback: bool, interface: Interface
+        self,
+        packet: Packet,
+        way: Way,
+        socket: Socket | None,
+        flow: Flow | None,
+        loopback: bool,
+        own: Interface,
+        crossed: Interface,
     ) -> Indication:
-        flags = ConditionFlags.IS_LOOPBACK if loopback else ConditionFlags(0)
+        """`own`: the interface that has the local address; `crossed`: the one that the packet comes or goes by."""
+        ip, (here, there) = packet.ip, sides(packet.transport, way)
+        local, remote = (ip.dst, ip.src) if way == "in" else (ip.src, ip.dst)
+        flags = ConditionFlags.IS_LOOPBACK if loopback else _NO_FLAGS
         if socket is not None and socket.raw:
             flags |= ConditionFlags.IS_RAW_ENDPOINT
-        return replace(
-            seen,
-            local_type=self.interfaces.address_type(seen.local or b""),
-            remote_type=self.interfaces.address_type(seen.remote or b""),
-            connection=flow.created if flow else seen.way,
+        return Indication(
+            ip.version,
+            ip.protocol,
+            local,
+            remote,
+            here,
+            there,
+            self.interfaces.address_type(local),
+            self.interfaces.address_type(remote),
+            way=way,
+            connection=flow.created if flow else way,
             process=self.process(socket),
-            interface=interface,
+            interface=own,
+            arrival=crossed if way == "in" else None,
+            nexthop=crossed if way == "out" else None,
             flags=flags,
             original_icmp=flow.original_icmp if flow else None,
             original_interface=flow.original if flow else None,

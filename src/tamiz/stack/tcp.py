@@ -31,10 +31,12 @@ segment around `on_segment` and `Emit`, each `Received` before the application r
 
 from __future__ import annotations
 
-from tamiz.stack import tcp_arrives, tcp_timeouts
-from tamiz.stack.tcp_block import Block
-from tamiz.stack.tcp_config import TcpConfig, windows
-from tamiz.stack.tcp_effects import (
+from tamiz.wire.tcp import Segment
+
+from . import tcp_arrives, tcp_timeouts
+from .tcp_block import Block
+from .tcp_config import TcpConfig, windows
+from .tcp_effects import (
     Closed,
     Effect,
     Effects,
@@ -49,9 +51,8 @@ from tamiz.stack.tcp_effects import (
     TimedOut,
     kind_of,
 )
-from tamiz.stack.tcp_reset import reset_for
-from tamiz.stack.tcp_states import TAKES_SEND, State
-from tamiz.wire.tcp import Segment
+from .tcp_reset import reset_for
+from .tcp_states import TAKES_SEND, State
 
 __all__ = [
     "Closed",

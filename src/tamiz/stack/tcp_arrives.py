@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tamiz.stack.tcp_block import Block
-from tamiz.stack.tcp_effects import PeerFinished, Received, Refused
-from tamiz.stack.tcp_send import Piece
-from tamiz.stack.tcp_sequence import position
-from tamiz.stack.tcp_states import AWAITS_ACK_OF_FIN, TAKES_TEXT, Event, State
 from tamiz.wire.tcp import Segment, TcpFlags
+
+from .tcp_block import Block
+from .tcp_effects import PeerFinished, Received, Refused
+from .tcp_send import Piece
+from .tcp_sequence import position
+from .tcp_states import AWAITS_ACK_OF_FIN, TAKES_TEXT, Event, State
 
 _FIN, _SYN, _RST, _ACK = int(TcpFlags.FIN), int(TcpFlags.SYN), int(TcpFlags.RST), int(TcpFlags.ACK)
 

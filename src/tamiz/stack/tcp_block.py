@@ -6,8 +6,10 @@ effects that a call produced.
 
 from __future__ import annotations
 
-from tamiz.stack.tcp_config import TcpConfig
-from tamiz.stack.tcp_effects import (
+from tamiz.wire.tcp import NO_OPTIONS, Segment, TcpFlags, TcpOptions
+
+from .tcp_config import TcpConfig
+from .tcp_effects import (
     Closed,
     Effect,
     Effects,
@@ -18,11 +20,11 @@ from tamiz.stack.tcp_effects import (
     SegmentKind,
     TimedOut,
 )
-from tamiz.stack.tcp_options import Options
-from tamiz.stack.tcp_receive import Receiver
-from tamiz.stack.tcp_send import Piece, Sender
-from tamiz.stack.tcp_sequence import MASK
-from tamiz.stack.tcp_states import (
+from .tcp_options import Options
+from .tcp_receive import Receiver
+from .tcp_send import Piece, Sender
+from .tcp_sequence import MASK
+from .tcp_states import (
     ABORT_SENDS_RST,
     ENDS_IN_SILENCE,
     SENDS_TEXT,
@@ -31,8 +33,7 @@ from tamiz.stack.tcp_states import (
     State,
     after,
 )
-from tamiz.stack.tcp_timers import RoundTrip, Timer, Timers
-from tamiz.wire.tcp import NO_OPTIONS, Segment, TcpFlags, TcpOptions
+from .tcp_timers import RoundTrip, Timer, Timers
 
 _SYN, _SYN_ACK, _ACK = TcpFlags.SYN, TcpFlags.SYN | TcpFlags.ACK, TcpFlags.ACK
 _RST, _RST_ACK = TcpFlags.RST, TcpFlags.RST | TcpFlags.ACK
@@ -181,7 +182,7 @@ class Block:
     def abort(self) -> None:
         if self.state is State.CLOSED:
             return
-        if self.state in ABORT_SENDS_RST:
+        if self.state in ABORT_SENDS_RST:  # I: with an ACK, as Windows sends it; the RFC's RST has none
             self._emit(self._segment(self.send.top, _RST_ACK, 0), SegmentKind.RST)
         self.reset(Event.ABORT, by_peer=False)
 

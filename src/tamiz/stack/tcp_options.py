@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tamiz.stack.tcp_config import MILLISECOND, TcpConfig
-from tamiz.stack.tcp_sequence import MASK, position
 from tamiz.wire.tcp import NO_OPTIONS, TcpOptions
+
+from .tcp_config import MILLISECOND, TcpConfig
+from .tcp_sequence import MASK, position
 
 MAX_SHIFT = 14  # RFC 7323 2.3
 LEAST_MSS = 48  # I: a peer's smaller MSS is raised to it, so that a hostile SYN cannot make us send crumbs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from tamiz.stack.tcp_sequence import Ranges
+from .tcp_sequence import Ranges
 
 
 class Receiver:

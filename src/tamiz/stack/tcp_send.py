@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tamiz.stack.tcp_congestion import Congestion
-from tamiz.stack.tcp_sequence import Ranges
+from .tcp_congestion import Congestion
+from .tcp_sequence import Ranges
 
 
 class Piece(NamedTuple):
@@ -180,7 +180,7 @@ class Sender:
         """The lowest missing segment that this recovery has not sent again; below a SACK block, or at `una`."""
         start = max(self.una, self._resent)
         top = self._sacked.last if self._sacked else min(self.una + 1, self.top)
-        hole = next(iter(self._sacked.gaps(start, top)), None) if start < top else None
+        hole = next(self._sacked.gaps(start, top), None) if start < top else None
         if hole is None:
             return None
         at, end = hole

@@ -69,14 +69,13 @@ class Ranges:
             return self._starts[index], self._ends[index]
         return None
 
-    def gaps(self, start: int, end: int) -> list[tuple[int, int]]:
-        """The parts of [start, end) that are not in the set, in order."""
-        index, found = bisect_right(self._ends, start), []
+    def gaps(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The parts of [start, end) that are not in the set, in order, one at a time."""
+        index = bisect_right(self._ends, start)
         while start < end and index < len(self._starts) and self._starts[index] < end:
             if start < self._starts[index]:
-                found.append((start, self._starts[index]))
+                yield start, self._starts[index]
             start = self._ends[index]
             index += 1
         if start < end:
-            found.append((start, end))
-        return found
+            yield start, end

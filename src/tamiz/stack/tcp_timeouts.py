@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tamiz.stack.tcp_block import Block
-from tamiz.stack.tcp_states import Event, State
-from tamiz.stack.tcp_timers import Timer
+from .tcp_block import Block
+from .tcp_states import Event, State
+from .tcp_timers import Timer
 
 
 def time_passes(block: Block, now: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from tamiz.stack.tcp_config import MILLISECOND, SECOND, TcpConfig
+from .tcp_config import MILLISECOND, SECOND, TcpConfig
 
 
 class Timer(enum.IntEnum):

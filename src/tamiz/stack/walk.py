@@ -92,13 +92,16 @@ class Walk:
         return Stop(base, block)
 
     def _seen(self, row: Row, base: str, authorizes: bool) -> Indication:
-        flags = self.indication.flags | row.flags
+        extra = row.flags
         if base == "INBOUND_TRANSPORT" and authorizes:
-            flags |= ConditionFlags.REQUIRES_ALE_CLASSIFY
-        reason = self.indication.reason
+            extra |= ConditionFlags.REQUIRES_ALE_CLASSIFY
+        seen, way = self.indication, row.direction or self.indication.way
+        if not extra and way == seen.way:
+            return seen
+        reason = seen.reason
         if row.flags & ConditionFlags.IS_REAUTHORIZE and self.flow is not None:
             reason |= self.flow.reasons
-        return replace(self.indication, flags=flags, reason=reason, way=row.direction or self.indication.way)
+        return replace(seen, flags=seen.flags | extra, reason=reason, way=way)
 
     def _classify(self, row: Row, base: str, seen: Indication, note: str = "") -> Classify:
         layer = layer_key(base, seen.version)

@@ -7,22 +7,21 @@ Sources: spec conditions.md 5 to 7 and ale.md 12 through `tamiz.stack.fields`; d
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Final
 
 from tamiz.model import catalog
-from tamiz.model._tables import FIELD, AddressType, ConditionFlags
+from tamiz.model._tables import FIELD, AddressType, ConditionFlags, ReauthorizeReason
 from tamiz.model.facts import Fact, Facts, KnownBits, Unknown
 from tamiz.model.keys import FieldKey, LayerKey
 from tamiz.model.sids import Sid
 from tamiz.model.values import Value, address, u8, u16
 from tamiz.model.windows import NEWEST, WindowsVersion
 
-from .fields import FLAG_LAYERS, Indication, facts_of
+from .fields import FLAG_LAYERS, Embedded, Indication, facts_of
 from .interfaces import Interface
 from .processes import UNKNOWN_PROCESS, Process
 from .requests import Way
@@ -30,17 +29,22 @@ from .rows import base_name
 
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 _NONE: Final = ConditionFlags(0)
+_NO_REASON: Final = ReauthorizeReason(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Two ends and a protocol, seen from the local one; ports of ICMP are type and code, of other protocols None."""
+    """Two ends and a protocol, seen from the local one; ports of ICMP are type and code, of other protocols None.
+
+    `original_icmp`: the type of the ICMP message that opened the flow, None where it is this one.
+    """
 
     protocol: int
     local: bytes
     remote: bytes
     local_port: int | None = None
     remote_port: int | None = None
+    original_icmp: int | None = None
 
     @property
     def version(self) -> int:
@@ -135,13 +139,18 @@ def facts_at(
     way: Way | None = None,
     connection: Way | None = None,
     flags: ConditionFlags = _NONE,
+    reason: ReauthorizeReason = _NO_REASON,
+    embedded: Embedded | None = None,
 ) -> Facts:
     """What a witness knows of the fields of `layer` for one event of the conversation.
 
-    `way`: of the packet or call; `connection`: of the packet that opened the flow; `flags`: those that the event sets.
+    `way`: of the packet or call; `connection`: of the packet that opened the flow; `flags`: those that the event sets;
+    `reason`: of a reauthorization; `embedded`: the packet that an ICMP error quotes.
     """
     base = base_name(layer)
-    indication = _indication(conversation, known, way, connection, flags)
+    indication = replace(
+        _indication(conversation, known, way, connection, flags), reason=reason, embedded=embedded
+    )
     shown = dict(facts_of(layer, indication, known.windows))
     if FIELD.FLAGS in shown:
         shown[FIELD.FLAGS] = _flags(base, shown[FIELD.FLAGS], conversation, known)
@@ -165,8 +174,8 @@ def _indication(
         remote=c.remote,
         local_port=c.local_port,
         remote_port=c.remote_port,
-        local_type=_address_type(c.local),
-        remote_type=_address_type(c.remote),
+        local_type=address_type(c.local),
+        remote_type=address_type(c.remote),
         way=way,
         connection=connection or way,
         process=known.process,
@@ -174,9 +183,15 @@ def _indication(
         arrival=_SOMEWHERE if way == "in" else None,
         nexthop=_SOMEWHERE if way == "out" else None,
         flags=flags | loopback,
-        original_icmp=c.local_port if c.protocol in (ICMP, ICMP6) else None,
+        original_icmp=_original_icmp(c),
         hidden=known.hidden(way),
     )
+
+
+def _original_icmp(c: Conversation) -> int | None:
+    if c.protocol not in (ICMP, ICMP6):
+        return None
+    return c.local_port if c.original_icmp is None else c.original_icmp
 
 
 def _flags(base: str, fact: Fact, c: Conversation, known: Known) -> Fact:
@@ -219,7 +234,7 @@ def _loose(base: str, c: Conversation, connection: Way | None, facts: Facts) -> 
     if stem in _BINDS:
         nowhere = bytes(len(c.local))
         found[FIELD.IP_LOCAL_ADDRESS] = Unknown((address(c.local), address(nowhere)))
-        found[FIELD.IP_LOCAL_ADDRESS_TYPE] = Unknown((u8(_address_type(c.local)), u8(AddressType.UNSPECIFIED)))
+        found[FIELD.IP_LOCAL_ADDRESS_TYPE] = Unknown((u8(address_type(c.local)), u8(AddressType.UNSPECIFIED)))
         if connection != "in" and c.local_port is not None:  # a server's port was named, a client's perhaps not
             found[FIELD.IP_LOCAL_PORT] = Unknown((u16(c.local_port),))
     for key, packed in ((FIELD.IP_DESTINATION_ADDRESS_TYPE, c.remote), (FIELD.IP_LOCAL_ADDRESS_TYPE, c.local)):
@@ -237,10 +252,11 @@ def is_loopback(packed: bytes) -> bool:
     return packed[0] == 127 if len(packed) == 4 else packed == b"\0" * 15 + b"\1"
 
 
-@cache
-def _address_type(packed: bytes) -> AddressType:
+def address_type(packed: bytes) -> AddressType:
+    """NL_ADDRESS_TYPE as the address alone shows it: a subnet's broadcast address counts as unicast."""
     if not any(packed):
         return AddressType.UNSPECIFIED
     if packed == b"\xff" * 4:
         return AddressType.BROADCAST
-    return AddressType.MULTICAST if ipaddress.ip_address(packed).is_multicast else AddressType.UNICAST
+    group = packed[0] >> 4 == 0b1110 if len(packed) == 4 else packed[0] == 0xFF  # RFC 5771 3, RFC 4291 2.7
+    return AddressType.MULTICAST if group else AddressType.UNICAST
