@@ -46,9 +46,7 @@ def option(order: str, code: int, value: bytes) -> bytes:
 def pcapng(order: str = "<") -> bytes:
     """One section: two interfaces with different clocks, every packet block, a name block, a custom block."""
     end = struct.pack(order + "HH", 0, 0)
-    names = (
-        option(order, 2, b"eth0") + option(order, 9, b"\x09") + option(order, 14, struct.pack(order + "q", 7))
-    )
+    names = option(order, 2, b"eth0") + option(order, 9, b"\x09") + option(order, 14, struct.pack(order + "q", 7))
     flags = option(order, 2, struct.pack(order + "I", 2)) + end
     data = b"\x45" + bytes(20)
     return b"".join(
@@ -100,9 +98,7 @@ def read(stream: io.BytesIO) -> tuple[list[Record], str]:
 
 def target(data: bytes) -> None:
     records, ending = read(io.BytesIO(data))
-    zipped = (
-        data[:2] == b"\x1f\x8b"
-    )  # what comes before damage in deflated data depends on the pieces asked for
+    zipped = data[:2] == b"\x1f\x8b"  # what comes before damage in deflated data depends on the pieces asked for
     if len(data) < 4096 and not zipped:
         assert read(Drip(data, 7)) == (records, ending)
     offset = -1

@@ -22,9 +22,7 @@ TOKENS = WORDS + tuple(
 
 def seeds() -> list[bytes]:
     small = text.filters_dump([text.a_filter()])
-    scripts = [
-        SCRIPT + f"{number} {edit}\n{number * 7} text 0\n".encode() for number, edit in enumerate(_EDITS)
-    ]
+    scripts = [SCRIPT + f"{number} {edit}\n{number * 7} text 0\n".encode() for number, edit in enumerate(_EDITS)]
     return [
         *scripts,
         small,
@@ -76,16 +74,12 @@ def _filters() -> list[text.Tree]:
     network = text.condition(
         "FWPM_CONDITION_IP_REMOTE_ADDRESS", text.v4_mask("10.0.0.0", "255.0.0.0"), "FWP_V4_ADDR_MASK"
     )
-    app = text.condition(
-        "FWPM_CONDITION_ALE_APP_ID", text.blob("\\device\0".encode("utf-16-le")), "FWP_BYTE_BLOB_TYPE"
-    )
+    app = text.condition("FWPM_CONDITION_ALE_APP_ID", text.blob("\\device\0".encode("utf-16-le")), "FWP_BYTE_BLOB_TYPE")
     user = text.condition("FWPM_CONDITION_ALE_USER_ID", "O:LSD:(A;;CC;;;WD)", "FWP_SECURITY_DESCRIPTOR_TYPE")
     package = text.condition("FWPM_CONDITION_ALE_PACKAGE_ID", "S-1-0-0", "FWP_SID", "FWP_MATCH_NOT_EQUAL")
     called = text.action("FWP_ACTION_CALLOUT_TERMINATING", text.guid(0xC0000001))
     return [
         text.a_filter(1, "ports & networks", [ports, network, app]),
         text.a_filter(2, "users", [user, package], flags=text.flags("FWPM_FILTER_FLAG_INDEXED", "00000300")),
-        text.a_filter(
-            3, "callout", action=called, weight=text.value("FWP_EMPTY"), providerData=text.blob(b"\xff")
-        ),
+        text.a_filter(3, "callout", action=called, weight=text.value("FWP_EMPTY"), providerData=text.blob(b"\xff")),
     ]

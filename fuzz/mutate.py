@@ -8,7 +8,8 @@ A target is a module `fuzz/NAME.py` with
 * `seeds() -> list[bytes]`: good inputs, small ones first; they are run untouched before any damage is done;
 * `target(data: bytes) -> None`: reads `data`; returning means accepted;
 * `ALLOWED: tuple[type[Exception], ...]`: the refusals that the reader promises, nothing broader;
-* optionally `TOKENS: tuple[bytes, ...]`: words of the format, which damage may insert or write over.
+* optionally `TOKENS: tuple[bytes, ...]`: words of the format, which damage may insert or write over;
+* optionally `LARGEST: int`: how many bytes an input may have, where a megabyte is too little.
 
 Any other exception, an input that takes longer than the limit, and memory beyond the ceiling end the run; the
 input is saved and named. The same seed, count and jobs give the same inputs.
@@ -37,6 +38,7 @@ TIME_LIMIT = 5.0  # seconds for one input
 MEMORY_LIMIT = 4 << 30  # bytes of address space for one process
 LARGEST = 1 << 20  # damage does not make an input longer than this, in bytes
 POOL = 512  # accepted mutants kept as further seeds
+POOL_BYTES = 64 << 20  # and how large they may be together
 FOUND = Path("fuzz/found")
 
 # Damage -------------------------------------------------------------------------------------------
@@ -149,13 +151,14 @@ _HEAVY: tuple[Damage, ...] = (_truncate, _delete, _duplicate, _insert, _move, _s
 
 
 def mutations(
-    seed: bytes, random: Random, others: Sequence[bytes] = (), tokens: Sequence[bytes] = ()
+    seed: bytes, random: Random, others: Sequence[bytes] = (), tokens: Sequence[bytes] = (), largest: int = LARGEST
 ) -> bytes:
-    """`seed` with one to eight damages, light ones twice as often as those that move or cut bytes."""
+    """`seed` with one to eight damages, light ones twice as often as those that move or cut bytes; at most `largest`
+    bytes of it."""
     data, material = bytearray(seed), Material(random, others, tokens)
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 4, 8))):
         random.choice(_LIGHT if random.random() < 0.67 else _HEAVY)(data, material)
-    return bytes(data[:LARGEST])
+    return bytes(data[:largest])
 
 
 # Running ------------------------------------------------------------------------------------------
@@ -219,16 +222,19 @@ def _limits(seconds: float, memory: int) -> Iterator[None]:
 def _inputs(module: Any, random: Random, pool: list[bytes]) -> Iterator[bytes]:
     """The seeds as they are, then damage without end, half of it to seeds, half to `pool`, which may grow."""
     seeds, tokens = module.seeds(), getattr(module, "TOKENS", ())
+    largest = getattr(module, "LARGEST", LARGEST)
     yield from seeds
     pool.extend(seeds)
     while True:
-        yield mutations(random.choice(random.choice((seeds, pool))), random, pool, tokens)
+        yield mutations(random.choice(random.choice((seeds, pool))), random, pool, tokens, largest)
 
 
 def _keep(pool: list[bytes], data: bytes, random: Random, fixed: int) -> None:
     """An accepted mutant becomes a seed for others; beyond `POOL` it replaces an earlier mutant."""
-    if len(pool) < fixed + POOL:
+    if len(pool) < fixed + min(POOL, POOL_BYTES // max(1, len(data))):
         pool.append(data)
+    elif len(pool) == fixed:
+        return
     else:
         pool[random.randrange(fixed, len(pool))] = data
 
@@ -328,17 +334,13 @@ def _again(target: str, path: Path, limit: float, memory: int) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0: every promise held; 1: one was broken, and the input is saved."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fuzz.mutate", description=(__doc__ or "").partition("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m fuzz.mutate", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("target", help="a module of fuzz/, without its ending")
     parser.add_argument("--count", type=int, default=100_000, help="inputs, seeds included (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="chance begins here (%(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (%(default)s)")
     parser.add_argument("--limit", type=float, default=TIME_LIMIT, help="seconds for one input (%(default)s)")
-    parser.add_argument(
-        "--memory", type=int, default=MEMORY_LIMIT, help="bytes for one process (%(default)s)"
-    )
+    parser.add_argument("--memory", type=int, default=MEMORY_LIMIT, help="bytes for one process (%(default)s)")
     parser.add_argument("--save", type=Path, default=FOUND, help="where a failing input goes (%(default)s)")
     parser.add_argument("--again", type=Path, metavar="FILE", help="run one saved input, and nothing else")
     options = parser.parse_args(arguments)

@@ -288,7 +288,11 @@ def router(config: HostConfig | None = None) -> Stage:
 def transit(stage: Stage) -> None:
     sender = two()
     send_udp(sender, udp_client(sender))
-    packet = next(s.request.packet for s in sender.steps if hasattr(s.request, "packet") and s.request.packet.__class__ is bytes)
+    packet = next(
+        s.request.packet
+        for s in sender.steps
+        if hasattr(s.request, "packet") and s.request.packet.__class__ is bytes
+    )
     stage.run("host", stage.hosts["host"].packet_in(packet, 0, next(iter(stage.hosts["host"].interfaces))))
 
 
@@ -429,7 +433,9 @@ def test_the_next_indication_exists(row: object) -> None:
     assert row.wire and row.application and row.source.mark in ("D", "I")
 
 
-@pytest.mark.parametrize("row", [r for r in BLOCKS if not r.discard and "_DISCARD" not in r.layer], ids=lambda r: r.layer)
+@pytest.mark.parametrize(
+    "row", [r for r in BLOCKS if not r.discard and "_DISCARD" not in r.layer], ids=lambda r: r.layer
+)
 def test_layers_without_a_discard_layer_are_those_that_have_none(row: object) -> None:
     from tamiz.stack.blocks import Block
 

@@ -98,7 +98,11 @@ def test_local_and_remote_are_seen_from_each_host() -> None:
 def test_an_icmp_message_has_its_type_and_code_in_the_port_fields(version: int, kind: int) -> None:
     stage = two()
     stage.do("client", stage.hosts["client"].ping(ip(SERVER[version]), 0))
-    for layer, host in (("ALE_AUTH_CONNECT", "client"), ("OUTBOUND_TRANSPORT", "client"), ("ALE_AUTH_RECV_ACCEPT", "server")):
+    for layer, host in (
+        ("ALE_AUTH_CONNECT", "client"),
+        ("OUTBOUND_TRANSPORT", "client"),
+        ("ALE_AUTH_RECV_ACCEPT", "server"),
+    ):
         asked = stage.at(f"{layer}_V{version}", host)[0]
         assert field_of(asked, "IP_LOCAL_PORT") == u16(kind)
         assert field_of(asked, "IP_REMOTE_PORT") == u16(0)
@@ -160,7 +164,9 @@ def test_address_types() -> None:
     [
         pytest.param(CLIENT[4], 80, address(ip(CLIENT[4])), 80, False, id="address and port are as asked"),
         pytest.param(None, 80, EMPTY, 80, True, id="no address: EMPTY, wildcard"),
-        pytest.param(CLIENT[4], 0, address(ip(CLIENT[4])), 49152, True, id="port 0: the chosen port, wildcard"),
+        pytest.param(
+            CLIENT[4], 0, address(ip(CLIENT[4])), 49152, True, id="port 0: the chosen port, wildcard"
+        ),
     ],
 )
 def test_an_explicit_bind(bound: str | None, port: int, local: Value, shown: int, wildcard: bool) -> None:
@@ -196,7 +202,10 @@ def test_raw_sockets_and_promiscuous_mode_are_authorized_at_resource_assignment_
     assert stage.layers() == ["ALE_RESOURCE_ASSIGNMENT_V4"] * 2
     made, sniffs = stage.classified()
     assert flags(made) & ConditionFlags.IS_RAW_ENDPOINT
-    assert (field_of(made, "ALE_PROMISCUOUS_MODE"), field_of(sniffs, "ALE_PROMISCUOUS_MODE")) == (EMPTY, u32(SIO_RCVALL))
+    assert (field_of(made, "ALE_PROMISCUOUS_MODE"), field_of(sniffs, "ALE_PROMISCUOUS_MODE")) == (
+        EMPTY,
+        u32(SIO_RCVALL),
+    )
     assert field_of(made, "IP_PROTOCOL") == u8(47)
 
 
@@ -261,7 +270,13 @@ def test_loopback_meets_both_halves_and_says_so_everywhere(version: int) -> None
     assert [w for w in stage.sent("host")] == ["SYN", "SYN-ACK", "ACK", "DATA", "ACK"]
     assert stage.delivered("host") == [b"hello"]
     names = {base_name(c.layer) for c in stage.classified()}
-    assert {"ALE_AUTH_CONNECT", "ALE_AUTH_RECV_ACCEPT", "STREAM", "INBOUND_IPPACKET", "OUTBOUND_IPPACKET"} <= names
+    assert {
+        "ALE_AUTH_CONNECT",
+        "ALE_AUTH_RECV_ACCEPT",
+        "STREAM",
+        "INBOUND_IPPACKET",
+        "OUTBOUND_IPPACKET",
+    } <= names
     for asked in stage.classified():
         wanted = base_name(asked.layer) in FLAG_LAYERS[ConditionFlags.IS_LOOPBACK]
         wanted = wanted and field_of(asked, "IP_LOCAL_ADDRESS") != EMPTY
@@ -271,7 +286,9 @@ def test_loopback_meets_both_halves_and_says_so_everywhere(version: int) -> None
 @pytest.mark.parametrize(
     ("process", "windows", "value", "known"),
     [
-        pytest.param(Process(package=NULL_SID), WindowsVersion.EIGHT, 0x800001, True, id="a standard application"),
+        pytest.param(
+            Process(package=NULL_SID), WindowsVersion.EIGHT, 0x800001, True, id="a standard application"
+        ),
         pytest.param(Process(package=CONTAINER), WindowsVersion.EIGHT, 0x400001, True, id="an app container"),
         pytest.param(Process(), WindowsVersion.EIGHT, 1, False, id="not known: neither bit is"),
         pytest.param(Process(), WindowsVersion.SEVEN, 1, True, id="Windows 7 has no such bits"),

@@ -223,7 +223,9 @@ def test_the_flow_page_table_lists_what_the_hosts_do(name: str, windows: Windows
 
     listed = [(leg, layer) for leg in FLOW_PAGES[name] for layer in _layers(leg, windows)]
     for role in ("client", "server"):
-        mine = [layer for (leg_role, layer) in ((leg.role, layer) for leg, layer in listed) if leg_role == role]
+        mine = [
+            layer for (leg_role, layer) in ((leg.role, layer) for leg, layer in listed) if leg_role == role
+        ]
         assert stage.layers(role)[: len(mine)] == mine
     assert {role for role in ("client", "server") if stage.layers(role)} == {leg.role for leg, _ in listed}
 

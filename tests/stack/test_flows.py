@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tamiz.model._tables import ConditionFlags, ReauthorizeReason
+from tamiz.model._tables import ConditionFlags, Profile, ReauthorizeReason
 from tamiz.model.values import EMPTY
+from tamiz.model.windows import WindowsVersion
 from tamiz.stack.config import HostConfig
 from tamiz.stack.flows import TRANSITIONS, Event, FlowKey, FlowTable, State, group_key
+from tamiz.stack.interfaces import Interfaces, Route
 from tamiz.stack.requests import ACCESS, Classify
 from tamiz.stack.rows import layer_key
 from tamiz.stack.sockets import Endpoint, Socket, SocketState
@@ -49,7 +51,9 @@ def is_again(classify: Classify) -> bool:
     return bool(number(classify, "FLAGS") & REAUTHORIZE)
 
 
-def reply(stage: Stage, socket: Socket, data: bytes = b"answer", sender: str | None = None, port: int = 53) -> None:
+def reply(
+    stage: Stage, socket: Socket, data: bytes = b"answer", sender: str | None = None, port: int = 53
+) -> None:
     """A datagram to the client's socket, from the server or anybody."""
     source, target = ip(sender or SERVER[4]), ip(CLIENT[4])
     packet = build(between(source, target, Datagram(port, socket.port, data)))
@@ -65,7 +69,10 @@ def test_1_two_datagrams_to_one_peer_are_one_flow() -> None:
     client = udp_client(stage)
     send_udp(stage, client)
     send_udp(stage, client)
-    counts = [len(stage.at(f"{name}_V4", "client")) for name in ("ALE_AUTH_CONNECT", "ALE_FLOW_ESTABLISHED", "DATAGRAM_DATA")]
+    counts = [
+        len(stage.at(f"{name}_V4", "client"))
+        for name in ("ALE_AUTH_CONNECT", "ALE_FLOW_ESTABLISHED", "DATAGRAM_DATA")
+    ]
     assert counts == [1, 1, 2]
 
 
@@ -87,7 +94,11 @@ def test_3_a_reply_belongs_to_the_flow() -> None:
     _, sender = server.inbox[0]
     mark = stage.here
     stage.do("server", stage.hosts["server"].sendto(server, b"answer", sender, 0))
-    assert stage.layers("server", mark) == ["DATAGRAM_DATA_V4", "OUTBOUND_TRANSPORT_V4", "OUTBOUND_IPPACKET_V4"]
+    assert stage.layers("server", mark) == [
+        "DATAGRAM_DATA_V4",
+        "OUTBOUND_TRANSPORT_V4",
+        "OUTBOUND_IPPACKET_V4",
+    ]
     assert stage.layers("client", mark) == ["INBOUND_IPPACKET_V4", "INBOUND_TRANSPORT_V4", "DATAGRAM_DATA_V4"]
 
 
@@ -502,3 +513,81 @@ def test_expired_flows_are_returned_once() -> None:
     assert [f.key for f in table.expire(60 * SECOND)] == [KEY]
     assert table.expire(60 * SECOND) == []
     assert [f.key for f in table] == [group_key(4, 17)]
+
+
+# -- the corners of pending ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["block", "pend"])
+def test_a_connect_of_a_udp_socket_can_be_blocked_or_pended(how: str) -> None:
+    stage = two()
+    stage.block("ALE_AUTH_CONNECT_V4", "client", how=how)
+    host = stage.hosts["client"]
+    socket = host.socket("udp", 4)
+    assert not stage.do("client", host.connect(socket, Endpoint(ip(SERVER[4]), 53), 0))
+    assert len(host.flows) == 0
+    assert stage.errors("client") == ([("connect", ACCESS)] if how == "block" else [])
+    assert not stage.do("client", host.send(socket, b"x", 0))
+    stage.permit_all()
+    if how == "pend":
+        assert stage.do("client", host.complete(socket, 0))
+        mark = stage.here
+        assert stage.do("client", host.send(socket, b"x", 0))
+        assert stage.layers("client", mark)[0] == "DATAGRAM_DATA_V4"
+
+
+def test_a_block_when_a_pended_send_completes_makes_no_flow() -> None:
+    stage = two()
+    stage.block("ALE_AUTH_CONNECT_V4", "client", how="pend")
+    socket = udp_client(stage)
+    send_udp(stage, socket)
+    stage.permit_all()
+    stage.block("ALE_AUTH_CONNECT_V4", "client")
+    assert not stage.do("client", stage.hosts["client"].complete(socket, 0))
+    assert stage.errors("client") == [("sendto", ACCESS)]
+    assert len(stage.hosts["client"].flows) == 0
+
+
+def test_a_pended_bind_can_be_blocked_when_it_completes() -> None:
+    stage = two()
+    stage.block("ALE_RESOURCE_ASSIGNMENT_V4", how="pend")
+    socket = udp_server(stage)
+    stage.permit_all()
+    stage.block("ALE_RESOURCE_ASSIGNMENT_V4")
+    assert not stage.do("server", stage.hosts["server"].complete(socket, 0))
+    assert stage.errors("server") == [("bind", ACCESS)]
+    assert stage.layers("server")[-1] == "ALE_RESOURCE_ASSIGNMENT_V4_DISCARD"
+
+
+def test_an_inbound_datagram_that_a_callout_keeps_makes_no_flow() -> None:
+    stage = two()
+    server = udp_server(stage)
+    stage.block("ALE_AUTH_RECV_ACCEPT_V4", "server", how="pend")
+    send_udp(stage, udp_client(stage))
+    assert stage.notes("server") == ["the packet is kept by a callout"]
+    assert (list(server.inbox), len(stage.hosts["server"].flows)) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("profiles", "windows", "reason"),
+    [
+        pytest.param((1, 1), WindowsVersion.SEVEN, 0x4, id="another next hop"),
+        pytest.param((1, 2), WindowsVersion.SEVEN, 0x4 | 0x8, id="and another network category"),
+        pytest.param((1, 2), WindowsVersion.VISTA, 0, id="Vista does not ask"),
+    ],
+)
+def test_an_outbound_packet_by_another_interface(
+    profiles: tuple[int, int], windows: WindowsVersion, reason: int
+) -> None:
+    first, second = (interface(n + 1, f"192.0.2.{10 + n}/24", profile=Profile(profiles[n])) for n in range(2))
+    stage = one(HostConfig(strong_send=False, windows=windows), (first, second))
+    host = stage.hosts["host"]
+    socket = host.socket("udp", 4)
+    stage.run("host", host.bind(socket, ip("192.0.2.10"), 53, 0))
+    peer = Endpoint(ip("203.0.113.1"), 9)
+    stage.run("host", host.sendto(socket, b"x", peer, 0))
+    mark = stage.here
+    host._kernel.interfaces = Interfaces((first, second), [Route("0.0.0.0/0", second.luid)])
+    stage.run("host", host.sendto(socket, b"x", peer, 0))
+    asked = [c for c in stage.at("ALE_AUTH_CONNECT_V4", since=mark)]
+    assert [number(c, "REAUTHORIZE_REASON") for c in asked] == ([reason] if reason else [])

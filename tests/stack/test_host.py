@@ -80,7 +80,9 @@ def test_a_segment_for_no_connection_gets_a_reset_even_with_a_listener() -> None
     tcp_server(stage)
     mark = stage.here
     stray = Segment(1, 80, 5, 9, TcpFlags.ACK, 100)
-    stage.do("server", stage.hosts["server"].packet_in(build(between(ip(CLIENT[4]), ip(SERVER[4]), stray)), 0))
+    stage.do(
+        "server", stage.hosts["server"].packet_in(build(between(ip(CLIENT[4]), ip(SERVER[4]), stray)), 0)
+    )
     assert stage.met("server", mark)[1:] == [
         "INBOUND_TRANSPORT_V4_DISCARD ACK", "OUTBOUND_TRANSPORT_V4 RST", "OUTBOUND_IPPACKET_V4 RST",
     ]  # fmt: skip
@@ -89,7 +91,9 @@ def test_a_segment_for_no_connection_gets_a_reset_even_with_a_listener() -> None
 def test_a_reset_for_nobody_is_not_answered() -> None:
     stage = two()
     stray = Segment(1, 80, 5, 9, TcpFlags.RST, 100)
-    stage.do("server", stage.hosts["server"].packet_in(build(between(ip(CLIENT[4]), ip(SERVER[4]), stray)), 0))
+    stage.do(
+        "server", stage.hosts["server"].packet_in(build(between(ip(CLIENT[4]), ip(SERVER[4]), stray)), 0)
+    )
     assert stage.sent("server") == []
 
 
@@ -208,10 +212,18 @@ def test_connect_on_a_udp_socket_authorizes_at_the_call() -> None:
     host = stage.hosts["client"]
     client = host.socket("udp", 4)
     assert stage.do("client", host.connect(client, Endpoint(ip(SERVER[4]), 53), 0))
-    assert stage.layers("client")[2:] == ["ALE_CONNECT_REDIRECT_V4", "ALE_AUTH_CONNECT_V4", "ALE_FLOW_ESTABLISHED_V4"]
+    assert stage.layers("client")[2:] == [
+        "ALE_CONNECT_REDIRECT_V4",
+        "ALE_AUTH_CONNECT_V4",
+        "ALE_FLOW_ESTABLISHED_V4",
+    ]
     mark = stage.here
     assert stage.do("client", host.send(client, b"x", 0))
-    assert stage.layers("client", mark) == ["DATAGRAM_DATA_V4", "OUTBOUND_TRANSPORT_V4", "OUTBOUND_IPPACKET_V4"]
+    assert stage.layers("client", mark) == [
+        "DATAGRAM_DATA_V4",
+        "OUTBOUND_TRANSPORT_V4",
+        "OUTBOUND_IPPACKET_V4",
+    ]
 
 
 def test_a_connected_udp_socket_takes_datagrams_of_its_peer_only() -> None:
@@ -316,7 +328,9 @@ def test_bytes_are_never_an_error(data: bytes) -> None:
 
 
 @given(
-    st.sampled_from(REAL), st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4), st.integers(0, 200)
+    st.sampled_from(REAL),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),
+    st.integers(0, 200),
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_damaged_packets_are_never_an_error(packet: bytes, changes: list[tuple[int, int]], cut: int) -> None:
@@ -370,7 +384,9 @@ def test_any_policy_and_any_calls_leave_the_hosts_sound(
     _sound(stage)
 
 
-def _act(stage: Stage, act: str, listener: object, client: object, server_udp: object, client_udp: object) -> None:
+def _act(
+    stage: Stage, act: str, listener: object, client: object, server_udp: object, client_udp: object
+) -> None:
     from tamiz.model import catalog
     from tamiz.stack.sockets import Socket
 
@@ -406,9 +422,15 @@ def _sound(stage: Stage) -> None:
     for name in ("client", "server"):
         met = stage.layers(name)
         assert met.count("ALE_RESOURCE_RELEASE_V4") <= met.count("ALE_RESOURCE_ASSIGNMENT_V4")
-        authorized = met.count("ALE_AUTH_CONNECT_V4") + met.count("ALE_AUTH_RECV_ACCEPT_V4") + met.count("ALE_AUTH_LISTEN_V4")
+        authorized = (
+            met.count("ALE_AUTH_CONNECT_V4")
+            + met.count("ALE_AUTH_RECV_ACCEPT_V4")
+            + met.count("ALE_AUTH_LISTEN_V4")
+        )
         assert met.count("ALE_ENDPOINT_CLOSURE_V4") <= authorized + met.count("ALE_RESOURCE_ASSIGNMENT_V4")
-    assert not any(word in layer for layer in stage.layers("server") for word in ("REDIRECT", "CLOSURE", "STREAM_PACKET"))
+    assert not any(
+        word in layer for layer in stage.layers("server") for word in ("REDIRECT", "CLOSURE", "STREAM_PACKET")
+    )
     for step in stage.steps:
         if isinstance(step.request, Transmit):
             dissect(step.request.packet)

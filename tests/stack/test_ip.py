@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tamiz.model._tables import ConditionFlags
-from tamiz.model.values import u16, u64
+from tamiz.model.values import EMPTY, u16, u64
 from tamiz.stack.config import HostConfig
 from tamiz.stack.interfaces import Interface, Interfaces, Route, luid
 from tamiz.stack.requests import NOT_AVAILABLE, TOO_BIG, UNREACHABLE, Transmit
 from tamiz.stack.sockets import Endpoint
-from tamiz.wire import ipv4
+from tamiz.wire import ipv4, ipv6
 from tamiz.wire.fragments import fragment
 from tamiz.wire.icmp import IcmpMessage
 from tamiz.wire.packet import Packet, Raw, between, build, dissect
@@ -113,7 +113,10 @@ def test_a_datagram_longer_than_udp_can_be_is_refused() -> None:
 
 # -- forwarding ----------------------------------------------------------------------------------------------------
 
-NEAR, FAR = interface(1, "192.0.2.1/24", "2001:db8::1/64"), interface(2, "198.51.100.1/24", "2001:db8:1::1/64")
+NEAR, FAR = (
+    interface(1, "192.0.2.1/24", "2001:db8::1/64"),
+    interface(2, "198.51.100.1/24", "2001:db8:1::1/64"),
+)
 
 
 def router(config: HostConfig | None = None, far: Interface = FAR) -> Stage:
@@ -318,7 +321,13 @@ def other(source: str, target: str, protocol: int = 47) -> bytes:
 def test_a_protocol_that_nobody_handles_gets_an_icmp_error(version: int, kind: int, code: int) -> None:
     stage = two()
     stage.do("server", stage.hosts["server"].packet_in(other(CLIENT[version], SERVER[version]), 0))
-    names = ["INBOUND_IPPACKET", "INBOUND_IPPACKET_DISCARD", "OUTBOUND_ICMP_ERROR", "OUTBOUND_TRANSPORT", "OUTBOUND_IPPACKET"]
+    names = [
+        "INBOUND_IPPACKET",
+        "INBOUND_IPPACKET_DISCARD",
+        "OUTBOUND_ICMP_ERROR",
+        "OUTBOUND_TRANSPORT",
+        "OUTBOUND_IPPACKET",
+    ]
     assert stage.layers("server") == list(suffixed(names, version))
     assert [d.reason for d in stage.dropped("server")] == ["IpDiscardProtocolUnreachable"]
     error = stage.at(f"OUTBOUND_ICMP_ERROR_V{version}", "server")[0]
@@ -343,7 +352,9 @@ def test_raw_sockets_follow_the_pattern_of_udp() -> None:
     ]  # fmt: skip
     raw = ConditionFlags.IS_RAW_ENDPOINT
     assert all(
-        field_of(c, "FLAGS").data & raw for c in stage.classified("client") if "IPPACKET" not in c.layer and "ESTABLISHED" not in c.layer  # type: ignore[union-attr]
+        field_of(c, "FLAGS").data & raw
+        for c in stage.classified("client")
+        if "IPPACKET" not in c.layer and "ESTABLISHED" not in c.layer  # type: ignore[union-attr]
     )
     assert stage.delivered("server") == [b"inside", b"inside"]
     mark = stage.here
@@ -382,7 +393,10 @@ def test_icmp_errors_about_icmp_errors_are_never_sent() -> None:
 
 
 def test_routes_choose_the_longest_prefix_and_name_the_next_hop() -> None:
-    routes = (Route("0.0.0.0/0", luid(6, 1), ip("192.0.2.254")), Route("203.0.113.0/24", luid(6, 2), ip("198.51.100.9")))
+    routes = (
+        Route("0.0.0.0/0", luid(6, 1), ip("192.0.2.254")),
+        Route("203.0.113.0/24", luid(6, 2), ip("198.51.100.9")),
+    )
     network = Interfaces((NEAR, FAR), routes)
     by_default, chosen = network.path(ip("8.8.8.8")), network.path(ip("203.0.113.7"))
     assert by_default is not None and chosen is not None
@@ -437,3 +451,88 @@ def test_segments_fit_the_mtu() -> None:
     sent = [s.request.packet for s in stage.steps if isinstance(s.request, Transmit) and s.host == "client"]
     assert max(map(len, sent)) == 576
     assert isinstance(dissect(sent[-1]), Packet)
+
+
+# -- ICMP errors that come in --------------------------------------------------------------------------------------
+
+
+def test_an_icmp_error_is_a_hint_for_tcp_and_no_more() -> None:
+    stage = two()
+    tcp_server(stage)
+    client = tcp_connect(stage)
+    syn = next(s.request.packet for s in stage.steps if isinstance(s.request, Transmit))
+    error = build(between(ip("203.0.113.1"), ip(CLIENT[4]), IcmpMessage(4, 3, 1, payload=syn[:28])))
+    mark = stage.here
+    stage.do("client", stage.hosts["client"].packet_in(error, 0))
+    assert stage.layers("client", mark)[-1] == "INBOUND_ICMP_ERROR_V4"
+    assert stage.notes("client", mark) == ["ICMP error of type 3, code 1"]
+    assert client.error is None
+
+
+@pytest.mark.parametrize(
+    "quotation", [b"", b"\x45", build(between(ip(CLIENT[4]), ip(SERVER[4]), Raw(b"x"), protocol=47))]
+)
+def test_an_icmp_error_whose_quotation_tells_nothing_is_indicated_all_the_same(quotation: bytes) -> None:
+    stage = two()
+    error = build(between(ip(SERVER[4]), ip(CLIENT[4]), IcmpMessage(4, 3, 3, payload=quotation)))
+    stage.do("client", stage.hosts["client"].packet_in(error, 0))
+    assert stage.layers("client") == ["INBOUND_IPPACKET_V4", "INBOUND_TRANSPORT_V4", "INBOUND_ICMP_ERROR_V4"]
+    assert stage.errors("client") == []
+
+
+def test_the_pointer_names_the_byte_of_the_unknown_protocol() -> None:
+    stage = two()
+    extension = ipv6.Extension(ipv6.Kind.DESTINATION, bytes((1, 4, 0, 0, 0, 0)))
+    header = ipv6.Header(ip(CLIENT[6]), ip(SERVER[6]), 47, extensions=(extension,))
+    stage.do("server", stage.hosts["server"].packet_in(build(Packet(header, Raw(b"x"))), 0))
+    message = dissect(left(stage)[0].packet).transport
+    assert isinstance(message, IcmpMessage)
+    assert int.from_bytes(message.rest, "big") == 40
+
+
+@pytest.mark.parametrize("target", [SERVER[4], SERVER[6]])
+def test_a_ping_has_its_limits(target: str) -> None:
+    stage = two()
+    assert stage.do("client", stage.hosts["client"].ping(ip(target), 0, data=bytes(65_528))) is None
+    assert stage.errors("client") == [("sendto", TOO_BIG)]
+    assert stage.do("client", stage.hosts["client"].ping(ip(target), 0, data=bytes(65_507))) is not None
+    assert stage.delivered("client") == [bytes(65_507)]
+
+
+def test_a_blocked_raw_socket_is_not_made() -> None:
+    stage = two()
+    stage.block("ALE_RESOURCE_ASSIGNMENT_V4", "client")
+    assert stage.do("client", stage.hosts["client"].raw(47, 4, 0)) is None
+    assert stage.do("client", stage.hosts["client"].ping(ip(SERVER[4]), 0)) is None
+    assert stage.layers("client") == ["ALE_RESOURCE_ASSIGNMENT_V4", "ALE_RESOURCE_ASSIGNMENT_V4_DISCARD"] * 2
+
+
+def test_a_raw_packet_of_udp_has_its_ports() -> None:
+    stage = two()
+    client = stage.do("client", stage.hosts["client"].raw(17, 4, 0))
+    assert client is not None
+    inner = udp_packet(CLIENT[4], SERVER[4])[20:]
+    for data in (inner, b"\x00"):
+        mark = stage.here
+        stage.run("client", stage.hosts["client"].sendto(client, data, Endpoint(ip(SERVER[4]), 0), 0))
+        asked = stage.at("OUTBOUND_TRANSPORT_V4", "client", mark)[0]
+        assert field_of(asked, "IP_REMOTE_PORT") == (u16(53) if data == inner else EMPTY)
+
+
+@pytest.mark.parametrize(("by", "blocks"), [(NEAR.luid, "IPFORWARD_V4"), (FAR.luid, "nothing")])
+def test_an_interface_may_be_named_by_its_luid(by: int, blocks: str) -> None:
+    stage = router(HostConfig(strong_receive=False, forwarding=True))
+    stage.block("IPFORWARD_V4")
+    stage.run("host", stage.hosts["host"].packet_in(udp_packet(CLIENT[4], "198.51.100.1"), 0, by))
+    assert ("IPFORWARD_V4_DISCARD" in stage.layers()) is (blocks == "IPFORWARD_V4")
+
+
+def test_a_blocked_pass_through_is_not_sent() -> None:
+    stage = router(HostConfig(strong_send=False, forwarding=True))
+    stage.block("IPFORWARD_V4")
+    host = stage.hosts["host"]
+    socket = host.socket("udp", 4)
+    stage.run("host", host.bind(socket, ip("192.0.2.1"), 53, 0))
+    stage.run("host", host.sendto(socket, b"x", Endpoint(ip(SERVER[4]), 9), 0))
+    assert stage.layers()[-1] == "IPFORWARD_V4_DISCARD"
+    assert left(stage) == []

@@ -720,6 +720,25 @@ LOSS = [
     ),
     pytest.param(
         """
+        < ACK 1 ack 1 win 900
+        send *300
+        > PSH-ACK 1 len 300
+        send *600
+        > PSH-ACK 301 len 600
+        send *500
+        silence
+        < ACK 1 ack 1 win 900
+        < ACK 1 ack 1 win 900
+        < ACK 1 ack 1 win 900
+        > ACK 1 len 900 again
+        < ACK 1 ack 901 win 900
+        > PSH-ACK 901 len 500
+        """,
+        {},
+        id="fast retransmit joins short segments, and takes nothing along that was not sent",
+    ),
+    pytest.param(
+        """
         send *4000
         > ACK 1 len 1000
         > ACK 1001 len 1000

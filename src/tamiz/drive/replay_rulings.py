@@ -32,7 +32,7 @@ _FIELDS: Final = (
     FIELD.ORIGINAL_ICMP_TYPE, FIELD.EMBEDDED_REMOTE_ADDRESS, FIELD.EMBEDDED_LOCAL_PORT, FIELD.EMBEDDED_REMOTE_PORT,
 )  # fmt: skip
 _NONE, _NO_REASON = ConditionFlags(0), ReauthorizeReason(0)
-_LAYERS: Final = frozenset(row.layer for s in SEQUENCES.values() for row in s.rows if row.layer)
+_LAYERS: Final = frozenset(row.layer for s in SEQUENCES.values() for row in s.rows if row.layer)  # CREATING is among the others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,13 +91,13 @@ class Rulings:
     def __init__(self, engine: Engine, known: Known) -> None:
         self.engine, self.known = engine, known
         self._cuts: dict[LayerKey, _Cut] = {}
-        self._together = {version: self._all(version) for version in (4, 6)}
+        self._together = {4: self._all(4), 16: self._all(6)}
         self._made: dict[tuple[Hashable, ...], Ruling] = {}
         self._distinct: dict[tuple[Hashable, ...], Ruling] = {}
 
     def signature(self, ends: Ends) -> tuple[Hashable, ...]:
         """Equal for ends that get equal rulings at every layer."""
-        return (*_shape(ends), *self._together[len(ends.local) if len(ends.local) == 4 else 6].of(ends))
+        return (*_shape(ends), *self._together[len(ends.local)].of(ends))
 
     def at(
         self, layer: LayerKey, ends: Ends, way: Way | None, flags: ConditionFlags = _NONE,

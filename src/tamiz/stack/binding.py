@@ -21,6 +21,7 @@ from .requests import ACCESS, IN_USE, INVALID, NOT_AVAILABLE, Failed, Note, Oper
 from .rows import Unit
 from .sequences import SEQUENCES
 from .sockets import Socket, SocketState
+from .walk import Stop
 
 _IMPLICIT: Final = ConditionFlags.IS_IMPLICIT_BIND
 _WILDCARD: Final = ConditionFlags.IS_WILDCARD_BIND
@@ -52,14 +53,9 @@ class Binder:
         for row in SEQUENCES["bind"].rows:
             seen = asked if row.layer == "ALE_BIND_REDIRECT" else got
             stop = yield from self._kernel.walk((row,), seen)
-            if stop is not None and stop.pended:
-                socket.local, socket.port, socket.pending = address, chosen, "bind"
-                yield Note("the bind is pended by a callout", socket.id)
-                return False
             if stop is not None:
-                socket.error = ACCESS
-                yield Failed(operation, ACCESS, socket.id)
-                return False
+                socket.local, socket.port = (address, chosen) if stop.pended else (None, 0)
+                return (yield from self._refused(socket, stop, operation))
         self._bound(socket, address, chosen)
         return True
 
@@ -71,20 +67,25 @@ class Binder:
         )
         stop = yield from self._kernel.walk(SEQUENCES["bind"].rows[1:], seen)
         if stop is not None:
-            yield Failed("bind", ACCESS, socket.id)
-            return False
+            return (yield from self._refused(socket, stop, "bind"))
         self._bound(socket, socket.local, socket.port)
         return True
 
+    def _refused(self, socket: Socket, stop: Stop, operation: str) -> Operation[bool]:
+        if stop.pended:
+            socket.pending = "bind"
+            yield Note("the bind is pended by a callout", socket.id)
+            return False
+        socket.error = ACCESS
+        yield Failed(operation, ACCESS, socket.id)
+        return False
+
     def raw(self, socket: Socket, sequence: str, promiscuous: int | None = None) -> Operation[bool]:
         """A raw socket or an ICMP handle is made, or a raw socket set to promiscuous mode (the ioctl's code)."""
-        seen = replace(self._asked(socket, socket.local, 0, True), promiscuous=promiscuous, local_port=None)
-        flags = ConditionFlags.IS_RAW_ENDPOINT if socket.raw else ConditionFlags(0)
-        stop = yield from self._kernel.walk(SEQUENCES[sequence].rows, replace(seen, flags=flags))
+        seen = replace(self._asked(socket, socket.local, 0, True), promiscuous=promiscuous)
+        stop = yield from self._kernel.walk(SEQUENCES[sequence].rows, seen)
         if stop is not None:
-            socket.error = ACCESS
-            yield Failed("bind", ACCESS, socket.id)
-            return False
+            return (yield from self._refused(socket, stop, "bind"))
         self._bound(socket, socket.local, 0)
         return True
 
@@ -127,6 +128,7 @@ class Binder:
         network = self._kernel.interfaces
         interface = network.owner(address) if address is not None else None
         unspecified = None if implicit else AddressType.UNSPECIFIED
+        flags = ConditionFlags.IS_LOOPBACK if interface and interface.loopback else ConditionFlags(0)
         return Indication(
             socket.version,
             socket.protocol,
@@ -135,7 +137,7 @@ class Binder:
             local_type=unspecified if address is None else network.address_type(address),
             process=socket.process,
             interface=interface,
-            flags=ConditionFlags.IS_LOOPBACK if interface and interface.loopback else ConditionFlags(0),
+            flags=flags | (ConditionFlags.IS_RAW_ENDPOINT if socket.raw else ConditionFlags(0)),
         )
 
     def _got(self, asked: Indication, port: int, chosen: int, implicit: bool) -> Indication:

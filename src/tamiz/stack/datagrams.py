@@ -159,24 +159,20 @@ class Datagrams:
 
     # -- in ------------------------------------------------------------------------------------------
 
-    def receive(self, a: Arrival, socket: Socket | None, pattern: str, owner: int | None) -> Operation[bool]:
-        """A packet for `socket`, or for the stack itself (None), came in. True when it passed every layer."""
+    def receive(self, a: Arrival, socket: Socket, pattern: str, owner: int | None) -> Operation[bool]:
+        """A packet for `socket` came in; `owner` as for `send`. True when it passed every layer."""
         at = self._inbound(a, pattern, owner)
         rows = a.rows(at.sequence)
-        seen, name = self._kernel.incoming(a, socket or self._owner(at.flow), at.flow), word(a.packet)
+        seen, name = self._kernel.incoming(a, socket, at.flow), word(a.packet)
         before = tuple(row for row in rows if row.unit in _ON_THE_WAY_IN)
         stop = yield from self._kernel.walk(before, seen, name, at.flow)
         if stop is not None:
             yield from self._stopped(at, stop, socket)
             return False
         self._passed(at, a.interface.luid, "in", a.now)
-        if socket is not None:
-            socket.authorized = True
+        socket.authorized = True
         stop = yield from self._kernel.walk(_data(rows), seen, name, at.flow)
         return stop is None
-
-    def _owner(self, flow: Flow) -> Socket | None:
-        return self._kernel.sockets[flow.socket] if flow.socket is not None else None
 
     def _inbound(self, a: Arrival, pattern: str, owner: int | None) -> _Situation:
         flows, key = self._kernel.flows, flow_key(a.packet, "in")
@@ -194,11 +190,11 @@ class Datagrams:
         later = f"{pattern}-reauthorize-in" if flow.needs_reauthorization else f"{pattern}-in"
         return _Situation(flow, later, False)
 
-    def _stopped(self, at: _Situation, stop: Stop, socket: Socket | None) -> Operation[None]:
+    def _stopped(self, at: _Situation, stop: Stop, socket: Socket) -> Operation[None]:
         if stop.after in (After.TEAR_DOWN, After.CLOSE):
             self._kernel.flows.remove(at.flow)
         if stop.pended:
-            yield Note("the packet is kept by a callout", socket.id if socket else None)
+            yield Note("the packet is kept by a callout", socket.id)
 
     def deliver(self, socket: Socket, data: bytes, sender: Endpoint) -> Operation[None]:
         """`data` is readable at `socket`."""

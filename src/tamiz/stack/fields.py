@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from tamiz.model import catalog
@@ -254,12 +255,13 @@ def _layer_fields(layer: LayerKey, windows: WindowsVersion) -> tuple[Field, ...]
     return tuple(f for f in catalog.layers()[layer].fields if has_field(windows, f.key))
 
 
+@lru_cache(maxsize=4096)  # the packets of a flow show the same facts
 def facts_of(layer: LayerKey, indication: Indication, windows: WindowsVersion) -> Facts:
     """What is known of each field of `layer`, in that version of Windows.
 
     Fields that are not known are left out, and so is one whose type at this layer is another: at
     NAME_RESOLUTION_CACHE the user is a SID, which no token here tells [O]."""
-    base, facts = base_name(layer), {}
+    base, facts = base_name(layer), dict[FieldKey, Fact]()
     for each in _layer_fields(layer, windows):
         if each.key == FIELD.FLAGS:
             facts[each.key] = _flags(indication, base, windows)
@@ -267,4 +269,4 @@ def facts_of(layer: LayerKey, indication: Indication, windows: WindowsVersion) -
             fact = _FIELDS[each.key](indication, base)
             if isinstance(fact, Value) and fact.type in (each.type, DataType.EMPTY):
                 facts[each.key] = fact
-    return facts
+    return MappingProxyType(facts)

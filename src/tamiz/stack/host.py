@@ -16,8 +16,8 @@ an operation causes on this host itself (loopback traffic) happens before it end
     sequences.py    THE ORDER OF LAYERS                     blocks.py    WHAT FOLLOWS A BLOCK
     fields.py       the facts of each layer                 flows.py     ALE flows and their states
 
-What is not modelled: MAC and vSwitch layers, redirection of addresses, IPsec, neighbour discovery (packets leave at
-once), group membership (every group counts as joined).
+What is not modelled: MAC and vSwitch layers, redirection of addresses, sockets of both IP versions at once, IPsec,
+neighbour discovery (packets leave at once), group membership (every group counts as joined).
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from .interfaces import Interface, Interfaces, Route
 from .ip import Ip, header_of
 from .kernel import Arrival, Kernel
 from .processes import UNKNOWN_PROCESS, Process
-from .requests import INVALID, UNREACHABLE, Failed, Operation, T
+from .requests import INVALID, TOO_BIG, UNREACHABLE, Failed, Operation, T
 from .segments import Segments
 from .sockets import Endpoint, Socket, Sockets, SocketState
-from .udp import Udp
+from .udp import MAX_PAYLOAD, Udp
 
 _NUMBERS = {"tcp": tcp.PROTOCOL, "udp": udp.PROTOCOL}
 SIO_RCVALL = 0x98000001  # the ioctl behind promiscuous mode, as ALE_PROMISCUOUS_MODE holds it
@@ -206,8 +206,8 @@ class Host:
                 return None
             socket.port = socket.id & 0xFFFF
         found = self._kernel.route(socket, destination)
-        if found is None:
-            yield Failed("sendto", UNREACHABLE, socket.id)
+        if found is None or len(data) > MAX_PAYLOAD[socket.version]:
+            yield Failed("sendto", UNREACHABLE if found is None else TOO_BIG, socket.id)
             return None
         source, path = found
         sent = yield from self._icmp.ping(socket, destination, path, source, sequence, data, now)

@@ -127,12 +127,8 @@ class Interfaces:
         return AddressType.UNICAST
 
     def is_group(self, address: bytes) -> bool:
-        """Whether many listen to `address`: multicast or broadcast."""
+        """Whether many listen to `address`: multicast or broadcast. This host counts as one of them [I]."""
         return self.address_type(address) in (AddressType.MULTICAST, AddressType.BROADCAST)
-
-    def accepts(self, address: bytes) -> bool:
-        """Whether a packet to `address` is for this host. Every group counts as joined [I]."""
-        return self.is_loopback(address) or self.is_group(address)
 
     def path(self, destination: bytes, source: bytes | None = None, strong: bool = True) -> Path | None:
         """The way to `destination`; with the strong host model it begins at the interface of `source`."""

@@ -27,7 +27,6 @@ from .sequences import SEQUENCES
 from .sockets import Socket, Sockets
 from .walk import Stop, Walk
 
-
 _NO_FLAGS: Final = ConditionFlags(0)
 
 
@@ -65,7 +64,13 @@ class Kernel:
     def incoming(self, a: Arrival, socket: Socket | None = None, flow: Flow | None = None) -> Indication:
         """A packet for this host, seen from here: its destination is the local side."""
         return self._packet(
-            a.packet, "in", socket, flow, a.loopback, self.interfaces.owner(a.packet.ip.dst) or a.interface, a.interface
+            a.packet,
+            "in",
+            socket,
+            flow,
+            a.loopback,
+            self.interfaces.owner(a.packet.ip.dst) or a.interface,
+            a.interface,
         )
 
     def outgoing(

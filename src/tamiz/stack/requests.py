@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Literal, TypeVar, Union
+from typing import Final, Literal, TypeVar, Union
 
 from tamiz.model.decisions import Decision
 from tamiz.model.facts import Facts
@@ -112,15 +112,16 @@ Answer = Union[Decision, Pended, None]
 T = TypeVar("T")
 Operation = Generator[Request, Answer, T]
 
-ACCESS: str = "WSAEACCES 10013"
-ABORTED: str = "WSAECONNABORTED 10053"
-RESET: str = "WSAECONNRESET 10054"
-TIMED_OUT: str = "WSAETIMEDOUT 10060"
-REFUSED: str = "WSAECONNREFUSED 10061"
-UNREACHABLE: str = "WSAENETUNREACH 10051"
-IN_USE: str = "WSAEADDRINUSE 10048"
-NOT_AVAILABLE: str = "WSAEADDRNOTAVAIL 10049"
-INVALID: str = "WSAEINVAL 10022"
-NOT_CONNECTED: str = "WSAENOTCONN 10057"
-NO_BUFFERS: str = "WSAENOBUFS 10055"
-TOO_BIG: str = "WSAEMSGSIZE 10040"
+# Winsock errors, as the application sees them
+ACCESS: Final = "WSAEACCES 10013"
+ABORTED: Final = "WSAECONNABORTED 10053"
+RESET: Final = "WSAECONNRESET 10054"
+TIMED_OUT: Final = "WSAETIMEDOUT 10060"
+REFUSED: Final = "WSAECONNREFUSED 10061"
+UNREACHABLE: Final = "WSAENETUNREACH 10051"
+IN_USE: Final = "WSAEADDRINUSE 10048"
+NOT_AVAILABLE: Final = "WSAEADDRNOTAVAIL 10049"
+INVALID: Final = "WSAEINVAL 10022"
+NOT_CONNECTED: Final = "WSAENOTCONN 10057"
+NO_BUFFERS: Final = "WSAENOBUFS 10055"
+TOO_BIG: Final = "WSAEMSGSIZE 10040"

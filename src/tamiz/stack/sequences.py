@@ -25,7 +25,7 @@ from .rows import CREATING, Condition, Row, Sequence, Source, Unit
 
 # -- rows that many sequences share ----------------------------------------------------------------------------------
 
-TCP, UDP = "tcp-packet-flows", "udp-packet-flows"
+_TCP_PAGE, _UDP_PAGE = "tcp-packet-flows", "udp-packet-flows"
 _STREAM_PACKET: Final = Source("management-filtering-layer-identifiers-", "1.5", "I")
 _REAUTHORIZE: Final = ConditionFlags.IS_REAUTHORIZE
 
@@ -71,12 +71,12 @@ def _call(layer: str, event: str, source: Source, way: Way | None = None, **rest
 
 # -- TCP -------------------------------------------------------------------------------------------------------------
 
-_OPEN: Final = Source(TCP, "1.2", "D")
-_HANDSHAKE: Final = Source(TCP, "1.3", "D")
-_NO_LISTENER: Final = Source(TCP, "1.4", "D")
-_DATA: Final = Source(TCP, "1.5", "D")
-_REAUTH: Final = Source(TCP, "1.6", "D")
-_END: Final = Source(TCP, "1.7", "I")
+_OPEN: Final = Source(_TCP_PAGE, "1.2", "D")
+_HANDSHAKE: Final = Source(_TCP_PAGE, "1.3", "D")
+_NO_LISTENER: Final = Source(_TCP_PAGE, "1.4", "D")
+_DATA: Final = Source(_TCP_PAGE, "1.5", "D")
+_REAUTH: Final = Source(_TCP_PAGE, "1.6", "D")
+_END: Final = Source(_TCP_PAGE, "1.7", "I")
 _COMPLETION: Final = Source("processing-classify-callouts-asynchronously", "1.6, ale.md 6", "D")
 _CLOSURE: Final = Source("ale-endpoint-lifetime-management", "1.7", "D")
 
@@ -85,11 +85,11 @@ _TCP: Final = (
         "bind",
         "a socket is bound, explicitly or by its first use",
         (
-            _call("ALE_BIND_REDIRECT", "bind", Source(TCP, "1.1", "D"), since=SEVEN),
-            _call("ALE_RESOURCE_ASSIGNMENT", "bind", Source(TCP, "1.1", "D")),
+            _call("ALE_BIND_REDIRECT", "bind", Source(_TCP_PAGE, "1.1", "D"), since=SEVEN),
+            _call("ALE_RESOURCE_ASSIGNMENT", "bind", Source(_TCP_PAGE, "1.1", "D")),
         ),
     ),
-    Sequence("tcp-listen", "listen()", (_call("ALE_AUTH_LISTEN", "listen", Source(TCP, "1.1", "D")),)),
+    Sequence("tcp-listen", "listen()", (_call("ALE_AUTH_LISTEN", "listen", Source(_TCP_PAGE, "1.1", "D")),)),
     Sequence(
         "tcp-connect",
         "connect(), before the SYN exists",
@@ -115,11 +115,11 @@ _TCP: Final = (
     ),
     _segment_in(
         "tcp-syn-again-in", "the same SYN arrives again: it is not authorized again",
-        Source(TCP, "1.3", "I"), "SYN",
+        Source(_TCP_PAGE, "1.3", "I"), "SYN",
     ),
     _segment_in(
         "tcp-backlog-full-in", "a SYN arrives at a listener whose backlog is full: it is dropped in silence",
-        Source(TCP, "1.3", "I"), "SYN",
+        Source(_TCP_PAGE, "1.3", "I"), "SYN",
     ),
     _segment_out("tcp-syn-ack-out", "a SYN-ACK leaves", _HANDSHAKE, "SYN-ACK"),
     _segment_in("tcp-syn-ack-in", "a SYN-ACK arrives", _HANDSHAKE, "SYN-ACK"),
@@ -186,10 +186,10 @@ _TCP: Final = (
         "tcp-reauthorize-out",
         "a segment leaves on a flow that needs reauthorization",
         (
-            Row("STREAM", "send", Unit.DATA, Source(TCP, "1.6", "I"), "out", "DATA"),
-            Row(CREATING, "packet", Unit.FLOW, Source(TCP, "1.6", "I"), "out", flags=_REAUTHORIZE),
+            Row("STREAM", "send", Unit.DATA, Source(_TCP_PAGE, "1.6", "I"), "out", "DATA"),
+            Row(CREATING, "packet", Unit.FLOW, Source(_TCP_PAGE, "1.6", "I"), "out", flags=_REAUTHORIZE),
             _stream_packet("out", None),
-            *_wire_out(Source(TCP, "1.6", "I")),
+            *_wire_out(Source(_TCP_PAGE, "1.6", "I")),
         ),
     ),
     _segment_out("tcp-fin-out", "a FIN leaves", _END, "FIN"),
@@ -273,22 +273,22 @@ _ICMP_SOURCE: Final = Source("ale-stateful-filtering", "3", "I")
 _RAW_SOURCE: Final = Source("ale-layers", "3", "I")
 _PATTERNS: Final = (
     _Pattern(
-        "udp", "UDP datagram", "UDP", Source(UDP, "2.1", "D"), Source("ale-stateful-filtering", "2.2", "I"),
-        Source(UDP, "2.4", "D"), redirects=True,
+        "udp", "UDP datagram", "UDP", Source(_UDP_PAGE, "2.1", "D"), Source("ale-stateful-filtering", "2.2", "I"),
+        Source(_UDP_PAGE, "2.4", "D"), redirects=True,
     ),
     _Pattern("icmp", "ICMP message", "ICMP", _ICMP_SOURCE, _ICMP_SOURCE, _ICMP_SOURCE, redirects=False),
     _Pattern("raw", "packet of a raw socket", None, _RAW_SOURCE, _RAW_SOURCE, _RAW_SOURCE, redirects=False),
 )  # fmt: skip
 
-_NO_ENDPOINT: Final = Source(UDP, "2.3", "D")
+_NO_ENDPOINT: Final = Source(_UDP_PAGE, "2.3", "D")
 _UDP: Final = (
     Sequence(
         "udp-connect",
         "connect() on a UDP socket: authorized at the call",
         (
-            _call("ALE_CONNECT_REDIRECT", "connect", Source(UDP, "2.2", "I"), "out", since=SEVEN),
-            _call("ALE_AUTH_CONNECT", "connect", Source(UDP, "2.2", "I"), "out"),
-            _call("ALE_FLOW_ESTABLISHED", "connect", Source(UDP, "2.2", "I"), "out"),
+            _call("ALE_CONNECT_REDIRECT", "connect", Source(_UDP_PAGE, "2.2", "I"), "out", since=SEVEN),
+            _call("ALE_AUTH_CONNECT", "connect", Source(_UDP_PAGE, "2.2", "I"), "out"),
+            _call("ALE_FLOW_ESTABLISHED", "connect", Source(_UDP_PAGE, "2.2", "I"), "out"),
         ),
     ),
     Sequence(

@@ -184,9 +184,8 @@ class Sender:
         if hole is None:
             return None
         at, end = hole
-        size = min(self.mss, self.end - at)
-        if self._sacked:
-            size = min(size, end - at)
+        limit = end if self._sacked else self.top  # nothing new: the window may have no room for it
+        size = min(self.mss, self.end - at, limit - at)
         piece = self._cut(at, size, min(size + 1, self.top - at))
         self._resent = at + len(piece.text) + piece.fin
         return piece

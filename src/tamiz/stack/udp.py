@@ -18,7 +18,7 @@ from .kernel import Arrival, Kernel
 from .requests import INVALID, NOT_CONNECTED, TOO_BIG, UNREACHABLE, Dropped, Failed, Operation
 from .sockets import Endpoint, Socket, SocketState
 
-MAX_PAYLOAD: Final = {4: 0xFFFF - 20 - 8, 6: 0xFFFF - 8}  # bytes of one UDP datagram
+MAX_PAYLOAD: Final = {4: 0xFFFF - 20 - 8, 6: 0xFFFF - 8}  # bytes after a UDP or ICMP header
 
 
 class Udp:
