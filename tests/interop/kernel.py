@@ -11,9 +11,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -151,3 +152,42 @@ def ping(space: Namespace, address: str, count: int, *, size: int = 56, interval
     if len(numbers) < 2:
         raise RuntimeError(f"ping: {done.stdout.strip()} {done.stderr.strip()}")
     return Pinged(numbers[0], numbers[1])
+
+
+def datagram(space: Namespace, address: str, port: int, data: bytes, timeout: float = 3.0) -> bytes | Outcome:
+    """One UDP datagram from inside the namespace: the reply, "refused" after an ICMP error, "timed out" in silence."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with space.inside(lambda: socket.socket(family, socket.SOCK_DGRAM)) as client:
+        client.settimeout(timeout)
+        client.connect((address, port))
+        client.send(data)
+        try:
+            return client.recv(0x10000)
+        except ConnectionRefusedError:
+            return "refused"
+        except TimeoutError:
+            return "timed out"
+
+
+@contextmanager
+def udp_echo(space: Namespace, address: str, port: int) -> Iterator[None]:
+    """A UDP service inside the namespace that sends each datagram back, in capitals."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with space.inside(lambda: socket.socket(family, socket.SOCK_DGRAM)) as server:
+        server.bind((address, port))
+        server.settimeout(0.1)
+        over = threading.Event()
+
+        def serve() -> None:
+            while not over.is_set():
+                with suppress(TimeoutError):
+                    data, peer = server.recvfrom(0x10000)
+                    server.sendto(data.upper(), peer)
+
+        thread = threading.Thread(target=serve, name="UDP echo")
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -267,7 +267,7 @@ def loopback(process: Process, version: int = 4, windows: WindowsVersion = Windo
 @pytest.mark.parametrize("version", [4, 6], ids=["IPv4", "IPv6"])
 def test_loopback_meets_both_halves_and_says_so_everywhere(version: int) -> None:
     stage = loopback(Process(package=NULL_SID), version)
-    assert [w for w in stage.sent("host")] == ["SYN", "SYN-ACK", "ACK", "DATA", "ACK"]
+    assert stage.sent("host") == ["SYN", "SYN-ACK", "ACK", "DATA", "ACK"]
     assert stage.delivered("host") == [b"hello"]
     names = {base_name(c.layer) for c in stage.classified()}
     assert {

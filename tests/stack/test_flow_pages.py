@@ -198,7 +198,9 @@ def expected(names: list[str], version: int, windows: WindowsVersion) -> list[st
     return list(suffixed(kept, version))
 
 
-@pytest.mark.parametrize("windows", list(WindowsVersion), ids=str)
+@pytest.mark.parametrize(
+    "windows", [WindowsVersion.VISTA, WindowsVersion.SEVEN, WindowsVersion.ELEVEN], ids=str
+)
 @pytest.mark.parametrize("version", [4, 6], ids=["IPv4", "IPv6"])
 @pytest.mark.parametrize("name", PAGES)
 def test_each_host_meets_exactly_the_documented_layers(
@@ -215,7 +217,9 @@ def test_each_host_meets_exactly_the_documented_layers(
     assert stage.met("server") == expected(server, version, windows) + more_server
 
 
-@pytest.mark.parametrize("windows", list(WindowsVersion), ids=str)
+@pytest.mark.parametrize(
+    "windows", [WindowsVersion.VISTA, WindowsVersion.SEVEN, WindowsVersion.ELEVEN], ids=str
+)
 @pytest.mark.parametrize("name", PAGES)
 def test_the_flow_page_table_lists_what_the_hosts_do(name: str, windows: WindowsVersion) -> None:
     stage = two(HostConfig(windows=windows), HostConfig(windows=windows))

@@ -203,7 +203,7 @@ def test_8_a_block_at_reauthorization_ends_the_flow() -> None:
 
 
 def test_9_a_filter_on_is_reauthorize_lets_new_connections_pass_and_ends_old_ones() -> None:
-    stage, client, listener = outbound_flow()
+    stage, client, _ = outbound_flow()
     stage.block("ALE_AUTH_CONNECT_V4", "client", when=is_again)
     stage.hosts["client"].policy_changed({CONNECT})
     fresh = tcp_connect(stage)
@@ -484,7 +484,7 @@ def test_every_cell_of_the_state_machine(state: State, event: Event) -> None:
 
 
 def test_every_state_can_be_reached_and_left() -> None:
-    assert {to for to in TRANSITIONS.values()} | {State.PENDING_AUTH} == set(State)
+    assert set(TRANSITIONS.values()) | {State.PENDING_AUTH} == set(State)
     assert {state for state, _ in TRANSITIONS} == set(State)
 
 
@@ -589,5 +589,5 @@ def test_an_outbound_packet_by_another_interface(
     mark = stage.here
     host._kernel.interfaces = Interfaces((first, second), [Route("0.0.0.0/0", second.luid)])
     stage.run("host", host.sendto(socket, b"x", peer, 0))
-    asked = [c for c in stage.at("ALE_AUTH_CONNECT_V4", since=mark)]
+    asked = stage.at("ALE_AUTH_CONNECT_V4", since=mark)
     assert [number(c, "REAUTHORIZE_REASON") for c in asked] == ([reason] if reason else [])

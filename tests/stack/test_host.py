@@ -442,5 +442,5 @@ def test_the_same_input_gives_the_same_trace() -> None:
 
 def test_a_host_names_itself_and_shows_its_state() -> None:
     host = Host("web", [interface(1, "192.0.2.10/24")])
-    assert (host.name, len(host.flows), list(host.interfaces)[0].index) == ("web", 0, 11)
+    assert (host.name, len(host.flows), next(iter(host.interfaces)).index) == ("web", 0, 11)
     assert host.config.windows is WindowsVersion.ELEVEN

@@ -470,7 +470,8 @@ def test_an_icmp_error_is_a_hint_for_tcp_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "quotation", [b"", b"\x45", build(between(ip(CLIENT[4]), ip(SERVER[4]), Raw(b"x"), protocol=47))]
+    "quotation",
+    [b"", b"\x45", b"\x45" * 19, build(between(ip(CLIENT[4]), ip(SERVER[4]), Raw(b"x"), protocol=47))],
 )
 def test_an_icmp_error_whose_quotation_tells_nothing_is_indicated_all_the_same(quotation: bytes) -> None:
     stage = two()

@@ -76,7 +76,7 @@ def test_a_walk_meets_the_rows_in_order(
     sequence: Sequence, windows: WindowsVersion, reading: Reading
 ) -> None:
     for in_use in (False, True):
-        config = HostConfig(windows=windows, reading=reading, layer_in_use=lambda key: in_use)
+        config = HostConfig(windows=windows, reading=reading, layer_in_use=lambda key, yes=in_use: yes)
         *requests, result = walk(sequence, config, 6, None)
         rows = [
             r for r in sequence.rows if r.applies(windows, reading) and (in_use or r.when is Condition.ALWAYS)

@@ -529,6 +529,23 @@ WINDOW = [
         send hello
         wait 1
         > ACK 1 text h
+        < ACK 1 ack 1 win 0 text y
+        = Received y
+        > ACK 1 ack 2
+        < ACK 1 ack 2 win 0   # at a number that we have taken
+        > ACK 1 ack 2
+        wait 2
+        > ACK 2 text e
+        """,
+        {},
+        id="when probes cross, the ACK of either is taken though it stands before the window",
+    ),
+    pytest.param(
+        """
+        < ACK 1 ack 1 win 0
+        send hello
+        wait 1
+        > ACK 1 text h
         wait 2
         > ACK 1 text h again
         wait 4

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from functools import cache
 from typing import Final, NamedTuple
 
 from tamiz.engine.engine import Engine
@@ -82,6 +81,7 @@ class Judge:
         self.flows_depend: Counter[str] = Counter()
         self._outcomes: dict[Hashable, Outcome] = {}
         self._profiles: dict[Hashable, dict[Plan, Outcome]] = {}
+        self._ready: dict[tuple[Step, int, bool], tuple[_Met, ...]] = {}
         self._halves: dict[int, str] = {}
         self._last = _PERMIT
 
@@ -200,11 +200,14 @@ class Judge:
         return Outcome(tuple(met), _DEPENDS if depends else _PERMIT, depends_on=tuple(depends))
 
     def _rows(self, step: Step, ends: Ends) -> tuple[_Met, ...]:
-        engine, version = self.rulings.engine, 4 if len(ends.local) == 4 else 6
-        return _ready(step, version, ends.protocol == TCP, engine, self.rulings.known.windows)
+        version, tcp = 4 if len(ends.local) == 4 else 6, ends.protocol == TCP
+        found = self._ready.get((step, version, tcp))
+        if found is None:
+            engine, windows = self.rulings.engine, self.rulings.known.windows
+            found = self._ready[step, version, tcp] = _ready(step, version, tcp, engine, windows)
+        return found
 
 
-@cache
 def _ready(step: Step, version: int, tcp: bool, engine: Engine, windows: WindowsVersion) -> tuple[_Met, ...]:
     """The rows of a step that are there."""
 

@@ -106,7 +106,7 @@ class Policy:
 
     @cached_property
     def _labels(self) -> Mapping[str, str]:
-        named = (*self.sublayers, *self.callouts, *self.providers)
+        named: tuple[Sublayer | Callout | Provider, ...] = (*self.sublayers, *self.callouts, *self.providers)
         return {x.key: x.name for x in named if x.key.is_guid and x.name}
 
     @cached_property

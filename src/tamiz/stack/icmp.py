@@ -9,14 +9,14 @@ from typing import Final
 from tamiz.wire import icmp, ipv4, ipv6
 from tamiz.wire.errors import Malformed
 from tamiz.wire.icmp import IcmpMessage
-from tamiz.wire.packet import Header, Packet, between, quoted
+from tamiz.wire.packet import Header, Packet, between
 
 from .datagrams import Datagrams
 from .fields import Embedded
 from .forward import HOP_LIMIT, NO_ROUTE, TOO_BIG
 from .interfaces import Path
 from .ip import Ip
-from .kernel import Arrival, Kernel, sides
+from .kernel import Arrival, Kernel
 from .requests import RESET, UNREACHABLE, Failed, Note, Operation
 from .sequences import SEQUENCES
 from .sockets import TCP, UDP, Endpoint, Socket
@@ -131,35 +131,29 @@ class Icmp:
     # -- errors in -----------------------------------------------------------------------------------
 
     def _error(self, a: Arrival, message: IcmpMessage) -> Operation[None]:
-        try:
-            inner = quoted(message)
-        except Malformed:
-            inner = None
-        embedded = self._embedded(inner) if inner else None
-        owner = self._owner(inner) if inner else None
-        seen = replace(self._kernel.incoming(a, owner), embedded=embedded)
+        quote = _quote(message)
+        owner = self._owner(quote) if quote else None
+        seen = replace(self._kernel.incoming(a, owner), embedded=self._embedded(quote) if quote else None)
         stop = yield from self._kernel.walk(a.rows("icmp-error-in"), seen, "ICMP-ERROR")
-        if stop is None and owner is not None and inner is not None:
-            yield from self._report(owner, message, inner)
+        if stop is None and owner is not None:
+            yield from self._tell(owner, message)
 
-    def _embedded(self, inner: Packet) -> Embedded:
+    def _embedded(self, quote: _Quote) -> Embedded:
         """The quoted packet was sent from here: its source is local."""
-        here, there = sides(inner.transport, "out")
-        kind = self._kernel.interfaces.address_type(inner.ip.src)
-        return Embedded(inner.ip.protocol, inner.ip.dst, kind, here, there)
+        kind = self._kernel.interfaces.address_type(quote.header.src)
+        return Embedded(quote.header.protocol, quote.header.dst, kind, quote.here, quote.there)
 
-    def _owner(self, inner: Packet) -> Socket | None:
-        here, there = sides(inner.transport, "out")
-        if here is None or there is None:
+    def _owner(self, quote: _Quote) -> Socket | None:
+        if quote.here is None or quote.there is None:
             return None
-        local, remote = Endpoint(inner.ip.src, here), Endpoint(inner.ip.dst, there)
-        if inner.ip.protocol == TCP:
+        local, remote = Endpoint(quote.header.src, quote.here), Endpoint(quote.header.dst, quote.there)
+        if quote.header.protocol == TCP:
             return self._kernel.sockets.connection(local, remote)
-        if inner.ip.protocol == UDP:
+        if quote.header.protocol == UDP:
             return self._kernel.sockets.datagram(local, remote)
         return None
 
-    def _report(self, owner: Socket, message: IcmpMessage, inner: Packet) -> Operation[None]:
+    def _tell(self, owner: Socket, message: IcmpMessage) -> Operation[None]:
         """UDP learns of an unreachable port or host; for TCP it is a hint that changes nothing (RFC 5461)."""
         if owner.protocol == UDP and message.type == _KINDS[PORT_UNREACHABLE, message.version].type:
             port = message.code == _KINDS[PORT_UNREACHABLE, message.version].code
@@ -211,6 +205,30 @@ class Icmp:
         if isinstance(made.ip, ipv4.Header):
             return replace(made, ip=replace(made.ip, dont_fragment=False))
         return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Quote:
+    """What an ICMP error tells of the packet it is about: its ports, or the type and code of a message."""
+
+    header: Header
+    here: int | None = None
+    there: int | None = None
+
+
+def _quote(message: IcmpMessage) -> _Quote | None:
+    """The packet at fault, of which eight bytes after the IP header are enough (RFC 792)."""
+    try:
+        parse = ipv4.parse if message.version == 4 else ipv6.parse
+        header, payload, _ = parse(message.quoted or b"", verify=False, truncated=True)
+    except Malformed:
+        return None
+    first = header.fragment is None or header.fragment.offset == 0
+    if first and header.protocol in (TCP, UDP) and len(payload) >= 4:
+        return _Quote(header, int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big"))
+    if first and header.protocol == icmp.PROTOCOLS[message.version] and len(payload) >= 2:
+        return _Quote(header, payload[0], payload[1])
+    return _Quote(header)
 
 
 def _pointer(header: Header) -> int:

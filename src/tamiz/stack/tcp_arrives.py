@@ -144,9 +144,23 @@ def _check_sequence(block: Block, arrival: Arrival, now: int) -> bool:
         arrival.text, arrival.fin = b"", False
         block.ack_due = True
         return True
-    if not arrival.flags & _RST:
-        _answer(block, arrival, now)
-    return False
+    if arrival.flags & _RST:
+        return False
+    _answer(block, arrival, now)
+    return _counts_nevertheless(block, arrival)
+
+
+def _counts_nevertheless(block: Block, arrival: Arrival) -> bool:
+    """Whether the ACK of an old segment is looked at, its text being left out.
+
+    I: the RFC drops the whole segment, BSD does as here. Two ends whose window probes crossed would else stand still
+    for ever: each sends its ACKs at a number that the other has already taken.
+    """
+    old = block.receive.just_passed(arrival.seq, arrival.length)
+    if not old or arrival.flags & _SYN or not block.send.syn_acknowledged:
+        return False
+    arrival.text, arrival.fin = b"", False
+    return True
 
 
 def _answer(block: Block, arrival: Arrival, now: int) -> None:

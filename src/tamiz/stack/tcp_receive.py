@@ -102,6 +102,10 @@ class Receiver:
             return self.nxt <= seq <= self.edge
         return seq < self.edge and seq + length > self.nxt
 
+    def just_passed(self, seq: int, length: int) -> bool:
+        """Whether a segment ends before the window, by no more than the buffer."""
+        return self.nxt - self._capacity <= seq + length <= self.nxt
+
     def take(self, seq: int, text: bytes, fin: bool) -> bytes:
         """Take the part of an acceptable segment that is in the window; returns the bytes that became in order."""
         end = seq + len(text)
