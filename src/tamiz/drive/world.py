@@ -19,6 +19,7 @@ from tamiz.engine.callouts import Callouts
 from tamiz.engine.engine import Engine
 from tamiz.formats.complete import complete
 from tamiz.model._tables import FIELD
+from tamiz.model.decisions import Action
 from tamiz.model.facts import Fact
 from tamiz.model.keys import FieldKey, LayerKey
 from tamiz.model.policy import Policy
@@ -123,8 +124,14 @@ class _World:
             self.scenario.name, self.scenario.title, self.stage.ip, self.stage.windows, self.stage.reading,
             {host: self._outcome(host) for host in HOSTS}, {host: _shown(self.ends[host]) for host in HOSTS},
             tuple(self.recorder.steps), tuple(self.recorder.wire), self.stage.assumptions,
-            tuple(self.recorder.notes),
+            (*self.recorder.notes, *self._open()),
         )  # fmt: skip
+
+    def _open(self) -> Iterator[str]:
+        """That some decisions depend, and what was made of them."""
+        depend = sum(s.decision is not None and s.decision.action is Action.DEPENDS for s in self.recorder.steps)
+        if depend:
+            yield f"{depend} decisions depend on something unknown; the hosts go on as if they were permits"
 
     def _outcome(self, host: str) -> str:
         return self.recorder.outcome.get(host, "silent")

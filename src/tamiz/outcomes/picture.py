@@ -14,7 +14,7 @@ from typing import Final
 from tamiz.model.decisions import Action, Decision
 from tamiz.model.trace import Step, Trace
 
-from .words import Label, flags, listed, short
+from .words import Label, decider, flags, listed, short
 
 Span = tuple[str, str]  # (style, text)
 Line = list[Span]
@@ -133,7 +133,7 @@ def _reasons(step: Step, decision: Decision, label: Label) -> Iterator[str]:
         right = f", {decision.right.value}" if decision.right else ""
         yield f"by {filter.name!r} (filter {filter.id}{right}) in {short(label(filter.sublayer))}"
     elif any(possible.filter for possible in decision.possible):
-        yield f"whatever {listed(decision.unsettled)} is"
+        yield decider(decision, label)
     yield from flags(decision)
     if step.note:
         yield step.note
