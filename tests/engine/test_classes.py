@@ -70,3 +70,9 @@ def test_a_field_without_conditions_is_one_class() -> None:
 def test_flags_are_not_cut_into_intervals() -> None:
     classes = Classes([port(M.FLAGS_ALL_SET, u16(1))])
     assert [classes.of(n) for n in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_a_mask_with_gaps_is_not_an_interval() -> None:
+    gaps = Condition(FIELD.IP_REMOTE_ADDRESS, M.EQUAL, Value(DataType.V4_ADDR_MASK, V4Mask(0x0A000500, 0xFF00FF00)))
+    classes = Classes([gaps])
+    assert len({classes.of(n) for n in (0x0A000501, 0x0A010501, 0x0A000601)}) == 3

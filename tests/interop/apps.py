@@ -21,7 +21,7 @@ from tamiz.model.windows import NEWEST, WindowsVersion
 from tamiz.stack.config import HostConfig
 from tamiz.stack.host import Host
 from tamiz.stack.interfaces import TUNNEL, Interface, luid
-from tamiz.stack.requests import Classify, Completed, Failed, Request, Transmit
+from tamiz.stack.requests import Classify, Failed, Request, Transmit
 from tamiz.stack.sockets import Endpoint, Socket, SocketState
 from tests.interop.net import Tun
 from tests.interop.scenarios import http_answer, http_request
@@ -62,9 +62,7 @@ class Machine:
     _news: bool = False
 
     @classmethod
-    def behind(
-        cls, tun: Tun, rules: Policy, mtu: int = 1500, windows: WindowsVersion = NEWEST
-    ) -> Machine:
+    def behind(cls, tun: Tun, rules: Policy, mtu: int = 1500, windows: WindowsVersion = NEWEST) -> Machine:
         address = (f"{tun.host_v4}/24", f"{tun.host_v6}/64")
         interface = Interface(luid(TUNNEL, 1), 7, address, TUNNEL, mtu=mtu)
         engine = Engine(rules)
@@ -191,5 +189,3 @@ class UdpClient:
     def act(self, machine: Machine) -> None:
         while self.socket.inbox:
             self.replies.append(self.socket.inbox.popleft()[0])
-
-

@@ -87,6 +87,8 @@ def terminate(stage: Stage, version: int) -> None:
     _hand_over(stage)
     stage.run("server", stage.hosts["server"].close(server, stage.now))
     stage.pump()
+    assert server.parent is not None
+    stage.do("server", stage.hosts["server"].close(server.parent, stage.now))
 
 
 def _hand_over(stage: Stage) -> None:
@@ -95,8 +97,9 @@ def _hand_over(stage: Stage) -> None:
 
 
 def udp_exchange(stage: Stage, version: int) -> None:
-    udp_server(stage, version)
+    server = udp_server(stage, version)
     send_udp(stage, udp_client(stage, version))
+    stage.do("server", stage.hosts["server"].sendto(server, b"answer", server.inbox[0][1], stage.now))
 
 
 def udp_no_listener(stage: Stage, version: int) -> None:
@@ -157,9 +160,11 @@ PAGES: dict[str, tuple[Callable[[Stage, int], None], list[str], list[str]]] = {
     "tcp-terminate": (
         terminate,
         [*CLIENT_OPEN, *out("FIN"), *into("ACK"), *into("FIN"), *out("ACK"), *CLOSE],
-        [*SERVER_OPEN, *into("FIN"), *out("ACK"), *out("FIN"), *into("ACK"), "ALE_ENDPOINT_CLOSURE"],
+        [*SERVER_OPEN, *into("FIN"), *out("ACK"), *out("FIN"), *into("ACK"), "ALE_ENDPOINT_CLOSURE", *CLOSE],
     ),
-    "udp-exchange": (udp_exchange, UDP_CLIENT, [*BIND, *UDP_SERVER]),
+    "udp-exchange": (
+        udp_exchange, [*UDP_CLIENT, *into("UDP"), "DATAGRAM_DATA UDP"], [*BIND, *UDP_SERVER, *UDP_LATER_OUT],
+    ),
     "udp-no-listener": (
         udp_no_listener,
         [*UDP_CLIENT, *into("ICMP-ERROR"), "INBOUND_ICMP_ERROR ICMP-ERROR"],

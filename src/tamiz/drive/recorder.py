@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from tamiz.model.decisions import Decision
 from tamiz.model.trace import Sent, Step, Way
+from tamiz.sources.scenario import HOSTS
+from tamiz.stack.blocks import BLOCKS, After
 from tamiz.stack.requests import (
     ABORTED,
     ACCESS,
@@ -22,11 +25,21 @@ from tamiz.stack.requests import (
     Request,
     Transmit,
 )
+from tamiz.stack.rows import base_name
 from tamiz.wire.errors import Malformed
 from tamiz.wire.packet import describe, dissect
 
 # What an application's error says of how it ended; an aborted connection is the end of something told before.
-_FAILED = {ACCESS: "blocked", REFUSED: "refused", RESET: "reset", TIMED_OUT: "timed-out", ABORTED: None}
+_FAILED: Final[Mapping[str, str | None]] = {
+    ACCESS: "blocked",
+    REFUSED: "refused",
+    RESET: "reset",
+    TIMED_OUT: "timed-out",
+    ABORTED: None,
+}
+# A block at these layers keeps a reply back, and the host seems not to be there; at those it is only told.
+_SILENT: Final = frozenset(block.layer for block in BLOCKS if block.after is After.SUPPRESS)
+_IGNORED: Final = frozenset(block.layer for block in BLOCKS if block.after is After.NOTHING)
 
 
 @dataclass
@@ -66,7 +79,7 @@ class Recorder:
                 self._sent(host, request)
             case Deliver():
                 self._add(host, "receive", note=f"{len(request.data)} bytes are readable")
-                self.outcome = dict.fromkeys((*self.outcome, host), "delivered")
+                self.outcome = dict.fromkeys(HOSTS, "delivered")
                 self._reached(host, "receive")
             case Failed():
                 self._failed(host, request)
@@ -81,20 +94,23 @@ class Recorder:
                 self._add(host, self._last_event(host), note=request.text)
 
     def _classified(self, host: str, request: Classify, decision: Decision | None) -> None:
-        base = request.layer.short
+        base = base_name(request.layer)
         telling = base.endswith("_DISCARD") or (decision is not None and decision.blocks)
         note = request.note if telling else ""
+        before = self._last(host)
         self._add(host, request.event, request.packet, request.direction, request, decision, note)
         if decision is not None and decision.blocks:
-            self.outcome[host] = "silent" if base.endswith("_DISCARD") else "blocked"
-        if base.startswith("ALE_FLOW_ESTABLISHED") and not base.endswith("_DISCARD"):
-            self._established(host, decision)
+            self._blocked(host, base, before)
+        elif base == "ALE_FLOW_ESTABLISHED" and request.packet == "ACK":  # a flow of TCP: both ends know of it
+            self.outcome[host] = "established"
         if base.endswith("_DISCARD"):
             self._reached(host, "discard")
 
-    def _established(self, host: str, decision: Decision | None) -> None:
-        if decision is None or not decision.blocks:
-            self.outcome[host] = "established"
+    def _blocked(self, host: str, base: str, before: Step | None) -> None:
+        if base in _SILENT and not _tells_of(base, before):
+            self.outcome[host] = "silent"
+        elif base not in _SILENT | _IGNORED:
+            self.outcome[host] = "blocked"
 
     def _failed(self, host: str, request: Failed) -> None:
         word = _FAILED.get(request.error, "refused")
@@ -156,3 +172,10 @@ class Recorder:
     def _reached(self, host: str, event: str) -> None:
         if self.armed and self.until == (host, event):
             self.ended = True
+
+
+def _tells_of(base: str, before: Step | None) -> bool:
+    """Whether a discard layer is indicated for the block of the step before it, not for a drop of the stack itself."""
+    if before is None or before.layer is None or before.decision is None:
+        return False
+    return before.decision.blocks and f"{base_name(before.layer)}_DISCARD" == base

@@ -90,7 +90,7 @@ class _World:
         self.policies = {host: side.policy for host, side in self.sides.items()}
         self._flying: list[tuple[int, int, str, bytes]] = []
         self._order = count()
-        self._lost: set[str] = set()
+        self._bound: set[str] = set()
 
     # -- the stage ---------------------------------------------------------------------------------------------------
 
@@ -124,10 +124,10 @@ class _World:
             self.scenario.name, self.scenario.title, self.stage.ip, self.stage.windows, self.stage.reading,
             {host: self._outcome(host) for host in HOSTS}, {host: _shown(self.ends[host]) for host in HOSTS},
             tuple(self.recorder.steps), tuple(self.recorder.wire), self.stage.assumptions,
-            (*self.recorder.notes, *self._open()),
+            (*self.recorder.notes, *self._undecided()),
         )  # fmt: skip
 
-    def _open(self) -> Iterator[str]:
+    def _undecided(self) -> Iterator[str]:
         """That some decisions depend, and what was made of them."""
         depend = sum(s.decision is not None and s.decision.action is Action.DEPENDS for s in self.recorder.steps)
         if depend:
@@ -150,26 +150,33 @@ class _World:
             done = node.run(operation)
             self._launch(act.host)
             if done is False:
-                self._lost.add(act.host)
                 return
 
     def _operations(self, act: Act, host: Host) -> Iterator[Operation[object]]:
         """What the host's application calls, one call after another; the next only if the one before worked."""
-        verb, name, peer = act.verb, act.host, self._peer(act.host)
+        verb, name = act.verb, act.host
         if verb == "ping":
-            yield host.ping(peer.address, self.now, data=act.data)
+            yield host.ping(self._other(name).address, self.now, data=act.data)
         elif verb in ("listen", "bind"):
             socket = self._open(name)
+            self._bound.add(name)
             yield host.bind(socket, None, act.port or self.ends[name].port, self.now)
             if verb == "listen":
                 self.listener = socket
                 yield host.listen(socket, self.now)
         elif verb == "connect":
-            yield host.connect(self._open(name), peer, self.now)
+            yield host.connect(self._open(name), self._other(name), self.now)
         elif verb == "sendto":
-            yield host.sendto(self.sockets.get(name) or self._open(name), act.data, peer, self.now)
+            yield from self._sendto(act, host)
         else:
             yield from self._connected(act, host)
+
+    def _sendto(self, act: Act, host: Host) -> Iterator[Operation[object]]:
+        peer = self._peer(act.host)
+        if peer is None:
+            self.recorder.notes.append(f"{act.host}: sendto is not tried, there is nobody to answer")
+        else:
+            yield host.sendto(self.sockets.get(act.host) or self._open(act.host), act.data, peer, self.now)
 
     def _connected(self, act: Act, host: Host) -> Iterator[Operation[object]]:
         """Calls that need a socket which is open."""
@@ -204,12 +211,18 @@ class _World:
             self.sockets[host] = accepted
         return accepted or found
 
-    def _peer(self, host: str) -> Endpoint:
-        """Whom a host speaks to: a server answers whoever sent it a datagram last."""
+    def _other(self, host: str) -> Endpoint:
+        return self.ends["server" if host == "client" else "client"]
+
+    def _peer(self, host: str) -> Endpoint | None:
+        """Whom a datagram goes to: a server answers whoever sent it one last, and may address a client that waits at a
+        port which it bound itself."""
         if host == "client":
             return self.ends["server"]
-        socket = self.sockets.get(host)
-        return socket.inbox[-1][1] if socket is not None and socket.inbox else self.ends["client"]
+        mine, waiting = self.sockets.get(host), self.sockets.get("client") if "client" in self._bound else None
+        if mine is not None and mine.inbox:
+            return mine.inbox[-1][1]
+        return Endpoint(self.ends["client"].address, waiting.port) if waiting is not None and waiting.port else None
 
     # -- policy ------------------------------------------------------------------------------------------------------
 

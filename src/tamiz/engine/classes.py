@@ -1,8 +1,8 @@
 """Classes of values that a layer's filters cannot tell apart, so that a decision made once serves its whole class.
 
-For a field whose conditions are comparisons, ranges and masks, the policy cuts the numbers into intervals: two numbers
+For a field whose conditions are comparisons, ranges and prefixes, the policy cuts the numbers into intervals: two numbers
 of one interval meet exactly the same conditions. `Classes.of` gives the interval. A field with conditions of another
-kind (flags, suffixes) is not cut, and each of its values is a class of its own. The law, which a test holds: facts that
+kind (flags, suffixes, masks with gaps) is not cut, and each of its values is a class of its own. The law, which a test holds: facts that
 differ only within classes get equal decisions.
 """
 
@@ -26,13 +26,13 @@ _COMPARISONS = frozenset(
 
 
 class Classes:
-    """The intervals of one field at one layer."""
+    """The intervals of one field, at one layer or at several together."""
 
     __slots__ = ("_breaks", "_exact")
 
     def __init__(self, conditions: Iterable[Condition]) -> None:
         listed = tuple(conditions)
-        self._exact = any(c.match not in _COMPARISONS for c in listed)
+        self._exact = not all(c.match in _COMPARISONS and _is_interval(c.value.data) for c in listed)
         self._breaks = [] if self._exact else sorted({n for c in listed for n in _breaks(c.value.data)})
 
     def of(self, number: int) -> int:
@@ -51,6 +51,18 @@ def classes(field: FieldKey, *programs: LayerProgram) -> Classes:
         if group.field.key == field
         for condition in group.conditions
     )
+
+
+def _is_interval(data: Data) -> bool:
+    """Whether the numbers that meet a comparison with `data` are one interval: not with a mask that has gaps."""
+    if isinstance(data, V4Mask):
+        holes = data.mask ^ 0xFFFFFFFF
+        return holes & (holes + 1) == 0
+    if isinstance(data, V6Mask):
+        return data.prefix <= 128
+    if isinstance(data, Range):
+        return isinstance(data.low.data, int | bytes) and isinstance(data.high.data, int | bytes)
+    return True
 
 
 def _breaks(data: Data) -> Iterator[int]:

@@ -185,10 +185,10 @@ def _decided(report: Report) -> Iterator[Line]:
 
 def _open(report: Report) -> Iterator[Line]:
     if report.depends_on:
-        yield "bold", f"depends on{'packets':>33}{'flows':>10}"
+        yield "bold", f"{'depends on':47}{'packets':>10}{'flows':>10}"
     names = sorted(report.depends_on, key=lambda name: (-report.depends_on[name], name))
     for name in names[:_SHOWN]:
-        yield "yellow", f"  {short(name):31}{report.depends_on[name]:>10}{report.flows_depend_on.get(name, 0):>10}"
+        yield "yellow", f"  {short(name):45}{report.depends_on[name]:>10}{report.flows_depend_on.get(name, 0):>10}"
     if len(names) > _SHOWN:
         yield "", f"  and {len(names) - _SHOWN} more"
     if report.ties:

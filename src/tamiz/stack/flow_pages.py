@@ -56,6 +56,7 @@ ESTABLISH: Final = PASSIVE_OPEN + ACTIVE_OPEN + HANDSHAKE
 _UDP_FIRST: Final = _legs(
     ("server", "bind"), ("client", "bind"), ("client", "udp-first-out"), ("server", "udp-first-in")
 )
+_UDP_REPLY: Final = _legs(("server", "udp-out"), ("client", "udp-in"))
 _UDP_CLOSE: Final = _legs(("client", "close"), ("server", "close"))
 
 FLOW_PAGES: Final[Mapping[str, tuple[Leg, ...]]] = MappingProxyType(
@@ -80,8 +81,9 @@ FLOW_PAGES: Final[Mapping[str, tuple[Leg, ...]]] = MappingProxyType(
         )
         + _legs(("client", "close"))
         + _legs(("server", "tcp-ack-in"))
-        + (Leg("server", "close", (Unit.ENDPOINT,)),),
-        "udp-exchange": _UDP_FIRST,
+        + (Leg("server", "close", (Unit.ENDPOINT,)),)  # the connection
+        + _legs(("server", "close")),  # the listener
+        "udp-exchange": _UDP_FIRST + _UDP_REPLY,
         "udp-no-listener": _legs(
             ("client", "bind"),
             ("client", "udp-first-out"),
