@@ -9,7 +9,7 @@ contestant read it in turn, round after round:
     tcpdump    -n -r, prints each packet to nowhere (where it is installed)
     tamiz      replays it through examples/office-laptop.xml: flows, layers, verdicts, the whole report
 
-Printed are medians and their ratio to dpkt's. The goal (docs/performance.md): tamiz takes at most four times as long.
+Printed are medians and their ratio to dpkt's. The goal: tamiz takes at most four times as long.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def timed(run: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--packets", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=Path, help="write the capture there")
@@ -177,7 +177,9 @@ def main() -> None:
     for name, taken in times.items():
         middle = statistics.median(taken)
         each = middle / wanted.packets * 1e6
-        print(f"{name:8} {middle:7.2f} s  {each:6.1f} us a packet  {middle / base:5.2f} x dpkt  (best {min(taken):.2f} s)")
+        print(
+            f"{name:8} {middle:7.2f} s  {each:6.1f} us a packet  {middle / base:5.2f} x dpkt  (best {min(taken):.2f} s)"
+        )
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from tamiz.drive.replay import Settings, replay
 from tamiz.engine.engine import Engine
 from tamiz.formats.load import load_policies
-from tamiz.model._tables import FIELD, Profile
+from tamiz.model._tables import FIELD, ConditionFlags, Profile
 from tamiz.model.errors import InputError
-from tamiz.model.facts import Fact
-from tamiz.model.keys import FieldKey
+from tamiz.model.facts import Fact, KnownBits
+from tamiz.model.keys import FieldKey, LayerKey
 from tamiz.model.policy import Policy
 from tamiz.model.reading import Reading
 from tamiz.model.sids import NULL_SID
@@ -28,7 +28,7 @@ from tamiz.model.values import sid_value, u32
 from tamiz.model.windows import WindowsVersion
 from tamiz.outcomes.pcapfile import PcapWriter
 from tamiz.outcomes.replayed import Report, document, lines
-from tamiz.sources.capture import Capture, open_capture
+from tamiz.sources.capture import Capture, Record, open_capture
 from tamiz.sources.observer_table import MAX_FLOWS
 from tamiz.stack.witness import Known
 from tamiz.wire import icmp
@@ -36,6 +36,7 @@ from tamiz.wire.fragments import fragment
 from tamiz.wire.packet import between, build
 from tamiz.wire.tcp import Segment, TcpFlags
 from tamiz.wire.udp import Datagram
+from tests.engine.build import build as build_policy
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HERE, THERE, GROUP = bytes([10, 0, 0, 5]), bytes([203, 0, 113, 7]), bytes([224, 0, 0, 251])
@@ -227,7 +228,7 @@ def test_the_observed_reading_reports_an_unwanted_datagram_at_the_transport_laye
 
 
 def test_who_decided_is_named_blocks_first(run: Run):
-    report = run([*SESSION, *ASKED, *ASKED], "inbound-transport permit", "datagram-data block direction = \"inbound\"")
+    report = run([*SESSION, *ASKED, *ASKED], "inbound-transport permit", 'datagram-data block direction = "inbound"')
     decided = [(d.layer.short, d.action.value, d.filter.name if d.filter else None, d.count) for d in report.decided]
     assert decided == [("DATAGRAM_DATA_V4", "block", "2", 2), ("INBOUND_TRANSPORT_V4", "permit", "1", 5)]
 
@@ -250,15 +251,31 @@ def test_inbound_multicast_is_one_flow_and_each_sender_is_judged_by_himself(run:
 
 def test_multicast_is_authorized_again_with_its_reason(run: Run):
     packets = [udp(False, port=5353, at=GROUP), udp(False, port=5353, at=GROUP)]
-    again = run(packets, "ale-auth-recv-accept block flags = { all-set = [\"is-reauthorize\"] }")
+    again = run(packets, 'ale-auth-recv-accept block flags = { all-set = ["is-reauthorize"] }')
     assert packets_of(again) == {"permit": 1, "block": 1}
     assert layer(again, "ALE_AUTH_RECV_ACCEPT_V4_DISCARD") == {"permit": 1}
+    named = "ale-auth-recv-accept block reauthorize-reason = { any-set = 0x100 }"
+    assert packets_of(run(packets, named)) == {"permit": 1, "block": 1}
+
+
+def test_the_packet_that_is_to_be_authorized_says_so_at_the_transport_layer(run: Run):
+    asks = 'inbound-transport block flags = { all-set = ["requires-ale-classify"] }'
+    assert packets_of(run(SERVED, asks)) == {"block": 1, "flow-blocked": 3}
+    assert packets_of(run(SESSION, asks)) == {"permit": 8}
+
+
+def test_what_is_absorbed_meets_no_discard_layer():
+    for answer, discarded in (("B", True), ("B,ABSORB", False)):
+        built = build_policy(f"S9:Ct({answer})", LayerKey("FWPM_LAYER_INBOUND_TRANSPORT_V4"))
+        report = replay(built.engine(), [opener(capture(ASKED))], Settings(local=(HERE,)))
+        assert packets_of(report) == {"permit": 1, "block": 1}
+        assert bool(layer(report, "INBOUND_TRANSPORT_V4_DISCARD")) is discarded
 
 
 def test_fragments_are_judged_one_by_one_and_as_a_whole(run: Run):
     pieces = fragment(build(between(THERE, HERE, Datagram(53, 5000, bytes(3000)))), 1500, 1)
     assert packets_of(run(pieces, "inbound-transport block")) == {"permit": 2, "block": 1}
-    assert packets_of(run(pieces, "inbound-ippacket block flags = { all-set = [\"is-fragment\"] }")) == {"block": 3}
+    assert packets_of(run(pieces, 'inbound-ippacket block flags = { all-set = ["is-fragment"] }')) == {"block": 3}
     sent = fragment(build(between(HERE, THERE, Datagram(53, 5000, bytes(3000)))), 1500, 1)
     assert packets_of(run(sent, "outbound-transport block")) == {"block": 3}
     assert packets_of(run(sent[:2])) == {"permit": 2}
@@ -271,9 +288,10 @@ def test_loopback_is_both_ends_and_one_packet(run: Run):
     answer = build(between(home, home, Segment(443, 50000, 9, 8, SYN | ACK, 9000)))
     assert packets_of(run([syn, answer])) == {"permit": 2}
     assert run([syn, answer]).flows == 2
-    sender = run([syn, answer], "ale-auth-connect block flags = { all-set = [\"is-loopback\"] }")
+    sender = run([syn, answer], 'ale-auth-connect block flags = { all-set = ["is-loopback"] }')
     assert packets_of(sender) == {"block": 1, "flow-blocked": 1}
-    receiver = run([syn, answer], "ale-auth-recv-accept block flags = { all-set = [\"is-loopback\"] }")
+    assert layer(sender, "OUTBOUND_TRANSPORT_V4") == {}
+    receiver = run([syn, answer], 'ale-auth-recv-accept block flags = { all-set = ["is-loopback"] }')
     assert packets_of(receiver) == {"block": 1, "flow-blocked": 1}
     assert layer(receiver, "OUTBOUND_TRANSPORT_V4") == {"permit": 1}
 
@@ -290,9 +308,18 @@ def test_a_session_that_was_open_is_marked_and_judged_by_its_packets(run: Run):
 
 def test_what_is_told_settles_what_depends(run: Run):
     told: dict[FieldKey, Fact] = {FIELD.CURRENT_PROFILE_ID: u32(Profile.PRIVATE)}
-    filters = ["inbound-transport block current-profile = \"public\""]
+    filters = ['inbound-transport block current-profile = "public"']
     assert packets_of(run(ASKED, *filters)) == {"permit": 1, "depends": 1}
     assert packets_of(run(ASKED, *filters, known=Known(told))) == {"permit": 2}
+
+
+def test_what_a_capture_shows_in_the_clear_ipsec_does_not_protect_unless_it_is_told(run: Run):
+    secured = 'inbound-transport block flags = { all-set = ["is-ipsec-secured"] }'
+    assert packets_of(run(ASKED, secured)) == {"permit": 2}
+    assert "IPsec" in run(ASKED, secured).assumptions[0]
+    told = Known({FIELD.FLAGS: KnownBits(ConditionFlags.IS_IPSEC_SECURED, ConditionFlags.IS_IPSEC_SECURED)})
+    assert packets_of(run(ASKED, secured, known=told)) == {"permit": 1, "block": 1}
+    assert run(ASKED, secured, known=told).assumptions == ()
 
 
 # -- captures --------------------------------------------------------------------------------------------------------
@@ -335,20 +362,41 @@ def test_progress_is_told_now_and_then():
     assert all(file == "long" and 0 < offset < len(data) for file, offset in told)
 
 
-def test_memory_does_not_grow_with_the_capture():
-    def peak(count: int) -> int:
-        data = capture([udp(True, port=1 + n % 60000, other=1024 + n // 60000) for n in range(count)], gap=10_000)
-        engine = Engine(Policy())
-        tracemalloc.start()
-        report = replay(engine, [opener(data)], Settings(local=(HERE,), max_flows=500))
-        used = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        assert report.packets == report.flows == count
-        assert report.evicted > 0
-        return used
+class Endless:
+    """A capture that is nowhere: `count` datagrams of as many flows, made as they are read."""
 
-    short, long = peak(2_000), peak(10_000)
-    assert long < short * 1.5
+    file, format, truncated = "endless", "pcap", None
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __enter__(self) -> Endless:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Record]:
+        for n in range(self.count):
+            data = udp(True, port=1 + n % 60_000)
+            yield Record(n + 1, n * 10_000, 101, 0, data, len(data), 0)
+
+
+def peak(count: int) -> int:
+    """The most bytes that a replay of `count` flows held at once, with 200 of them remembered."""
+    tracemalloc.start()
+    settings = Settings(local=(HERE,), max_flows=200)
+    report = replay(Engine(Policy()), [lambda: Endless(count)], settings)  # type: ignore[list-item,return-value]
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report.packets == report.flows == count
+    assert report.evicted > 0
+    return used
+
+
+def test_memory_does_not_grow_with_the_capture():
+    peak(500)  # what is made once
+    assert peak(4_000) < peak(1_000) * 1.1
 
 
 def test_the_limit_of_flows_is_what_the_table_says():

@@ -43,7 +43,9 @@ CANNOT_SHOW = {
     # the policy changes in the middle, which no packet tells
     ("tcp-reauthorize", "server"): Difference(host=("ALE_AUTH_RECV_ACCEPT",)),
     ("udp-reauthorize", "server"): Difference(host=("ALE_AUTH_RECV_ACCEPT",)),
-    ("tcp-reauthorize-fail", "server"): Difference(("ALE_AUTH_RECV_ACCEPT", "ALE_AUTH_RECV_ACCEPT_DISCARD"), ("STREAM",)),
+    ("tcp-reauthorize-fail", "server"): Difference(
+        ("ALE_AUTH_RECV_ACCEPT", "ALE_AUTH_RECV_ACCEPT_DISCARD"), ("STREAM",)
+    ),
     ("udp-reauthorize-fail", "server"): Difference(
         ("ALE_AUTH_RECV_ACCEPT", "ALE_AUTH_RECV_ACCEPT_DISCARD"), ("DATAGRAM_DATA",)
     ),

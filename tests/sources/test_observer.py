@@ -8,6 +8,7 @@ an accepted connection, `:whole` what is left when the IP layer was met by fragm
 from __future__ import annotations
 
 import io
+import ipaddress
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
@@ -86,7 +87,8 @@ def observe(packets: list[bytes], times: list[int] | None = None, **settings: ob
     observer = Observer((HERE[4], HERE[6]), notebook, **settings)  # type: ignore[arg-type]
     stamps = times or [n * MS for n in range(len(packets))]
     observer.observe(
-        Record(n, time, 101, 0, data, len(data), 0) for n, (time, data) in enumerate(zip(stamps, packets, strict=True), 1)
+        Record(n, time, 101, 0, data, len(data), 0)
+        for n, (time, data) in enumerate(zip(stamps, packets, strict=True), 1)
     )
     observer.close()
     return notebook, observer
@@ -157,6 +159,11 @@ DIALOGUES = [
         id="a refused connection is closed, once, and Windows tries the same SYN again",
     ),
     pytest.param(
+        [("> SYN seq=7", "(bind) (tcp-connect) tcp-syn-out"), ("< RST-ACK", "tcp-abort-in (close)"), ("> SYN seq=7", "tcp-syn-out"),
+         *CLIENT[1:]],
+        id="a SYN that is tried again after a RST may be answered",
+    ),
+    pytest.param(
         [*CLIENT[:2], ("> DATA seq=8", "tcp-established-client tcp-data-out:data tcp-data-out:segment")],
         id="a client's data may complete the handshake",
     ),
@@ -189,6 +196,11 @@ DIALOGUES = [
         id="an accepted connection has an endpoint to close, and no resource",
     ),
     pytest.param(
+        [*CLIENT, ("> FIN seq=8", "tcp-fin-out"), ("< FIN seq=91", "tcp-fin-in"), ("< ACK seq=92", "tcp-ack-in"),
+         ("> ACK seq=9", "tcp-ack-out (close)")],
+        id="the last ACK is that of the other side's FIN",
+    ),
+    pytest.param(
         [*CLIENT, ("> FIN seq=8 bytes=5", "tcp-data-out:data tcp-fin-out"), ("< FIN seq=91 bytes=5", "tcp-fin-in tcp-data-in:data")],
         id="a FIN that carries data meets the stream layer too",
     ),
@@ -210,6 +222,10 @@ DIALOGUES = [
     pytest.param(
         [("< ACK seq=91", "tcp-no-endpoint-in"), ("> RST seq=1", "tcp-rst-out")],
         id="an ACK out of nowhere that gets a RST without ACK found nobody",
+    ),
+    pytest.param(
+        [("< ACK seq=91", "tcp-ack-in"), ("> RST-ACK seq=1", "tcp-abort-out (close:endpoint)")],
+        id="one that gets a RST with ACK belonged to a connection that this host gives up",
     ),
     pytest.param(
         [("< SYN-ACK seq=91", "tcp-syn-ack-in"), ("> ACK seq=8", "tcp-established-client tcp-ack-out")],
@@ -270,6 +286,21 @@ def test_what_packets_prove(dialogue, version):
     notebook, _ = observe(packets)
     proved = [f"{line}: {' '.join(notebook.proved[n])}" for n, (line, _) in enumerate(dialogue, 1)]
     assert proved == [f"{line}: {wanted}" for line, wanted in dialogue]
+
+
+@pytest.mark.parametrize(
+    ("lines", "open_at_start", "unanswered"),
+    [
+        pytest.param(["< ACK seq=91", "> RST seq=1"], 0, 0, id="what belongs to nobody was not open"),
+        pytest.param(["< ACK seq=91", "> ACK seq=1"], 1, 0, id="a connection without its SYN was open"),
+        pytest.param(["> DATA seq=1"], 1, 0, id="also when this host speaks first"),
+        pytest.param(["< SYN seq=7"], 0, 1, id="a SYN without an answer"),
+        pytest.param(["< SYN seq=7", "> SYN-ACK"], 0, 0, id="a SYN with one"),
+    ],
+)
+def test_what_is_open_at_the_start_and_what_is_unanswered_is_counted(lines, open_at_start, unanswered):
+    _, observer = observe([wire(line, 4, []) for line in lines])
+    assert (observer.table.open_at_start, observer.table.unanswered) == (open_at_start, unanswered)
 
 
 # -- time ------------------------------------------------------------------------------------------------------------
@@ -359,6 +390,33 @@ def test_an_error_that_quotes_nothing_readable_is_met_all_the_same():
     assert notebook.ends[1].embedded is None
 
 
+@pytest.mark.parametrize(
+    ("version", "kind", "code", "wanted"),
+    [
+        pytest.param(4, 3, 3, "no-endpoint-in", id="port unreachable"),
+        pytest.param(4, 3, 2, "no-endpoint-in", id="protocol unreachable"),
+        pytest.param(4, 3, 1, "(bind)", id="host unreachable says nothing of who listens"),
+        pytest.param(4, 11, 0, "(bind)", id="nor does time exceeded"),
+        pytest.param(6, 1, 4, "no-endpoint-in", id="port unreachable of IPv6"),
+        pytest.param(6, 4, 1, "no-endpoint-in", id="unrecognized next header"),
+        pytest.param(6, 1, 3, "(bind)", id="address unreachable"),
+    ],
+)
+def test_which_errors_say_that_nobody_wanted_a_datagram(version, kind, code, wanted):
+    datagram = wire("< UDP", version, [])
+    error = build(between(HERE[version], THERE[version], IcmpMessage(version, kind, code, payload=datagram)))
+    notebook, _ = observe([datagram, error])
+    assert notebook.proved[1][0] == wanted
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_an_error_about_a_later_fragment_tells_no_ports(version):
+    pieces = fragment(wire("> UDP bytes=3000", version, []), 1280, 7)
+    found = quotation(icmp.port_unreachable(version, pieces[1]))
+    assert found is not None
+    assert (found.key(True), found.embedded.local_port, found.embedded.remote) == (None, None, THERE[version])
+
+
 def test_an_error_about_an_echo_finds_its_flow():
     ping = wire("> PING id=9", 4, [])
     found = quotation(icmp.port_unreachable(4, ping))
@@ -381,6 +439,25 @@ def test_what_is_nobody_s_here_is_not_local():
 
 
 @pytest.mark.parametrize(
+    ("address", "destination_mac", "wanted"),
+    [
+        pytest.param("10.0.0.255", "020000000001", ["udp-first-in"], id="the broadcast address of this host's /24"),
+        pytest.param("10.0.3.255", "ffffffffffff", ["udp-first-in"], id="a frame to all is a broadcast"),
+        pytest.param("10.0.3.255", "020000000001", [], id="an address like one, in a frame for one host"),
+        pytest.param("255.255.255.255", "ffffffffffff", ["udp-first-in"], id="the limited broadcast"),
+    ],
+)
+def test_broadcasts(address, destination_mac, wanted):
+    packet = build(between(THERE[4], ipaddress.ip_address(address).packed, Datagram(138, 138)))
+    data = bytes.fromhex(destination_mac) + bytes(6) + b"\x08\0" + packet
+    notebook = Notebook()
+    observer = Observer((HERE[4],), notebook)
+    observer.observe([Record(1, 0, 1, 0, data, len(data), 0)])
+    observer.close()
+    assert notebook.proved.get(1, []) == wanted
+
+
+@pytest.mark.parametrize(
     ("data", "linktype", "not_ip", "unparsed"),
     [
         pytest.param(bytes(12) + b"\x08\x06" + bytes(28), 1, 1, 0, id="ARP carries no IP"),
@@ -395,6 +472,28 @@ def test_what_cannot_be_judged_is_counted(data, linktype, not_ip, unparsed):
     observer.observe([Record(1, 0, linktype, 0, data, len(data), 0)])
     assert (observer.packets, observer.not_ip, observer.unparsed) == (1, not_ip, unparsed)
     assert not notebook.proved
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_ping_to_a_group_is_answered_by_many_and_their_replies_are_replies(version):
+    request, reply = (8, 0) if version == 4 else (128, 129)
+    notebook, _ = observe([wire("> PING at=group", version, []), wire("< PONG at=else", version, [])])
+    assert notebook.proved[2] == ["icmp-in"]
+    assert (notebook.ends[2].local_port, notebook.ends[2].original, notebook.ends[2].way) == (reply, request, "out")
+
+
+def test_an_icmp_error_of_a_firewall_does_not_say_that_no_tcp_listener_is_there():
+    syn = wire("< SYN seq=7", 4, [])
+    notebook, observer = observe([syn, wire("> UNREACHABLE about=1", 4, [syn])])
+    assert notebook.proved[1] == ["(bind)", "(tcp-listen)", "tcp-syn-in"]
+    assert observer.table.unanswered == 1
+
+
+def test_those_who_wait_are_bounded_when_time_stands_still():
+    packets = [wire(f"< UDP there={port}", 4, []) for port in range(1000, 1300)]
+    notebook, observer = observe(packets, [0] * 300, limit=50)
+    assert len(observer.table.waiting) <= 50
+    assert len(notebook.proved) == 300
 
 
 # -- memory ----------------------------------------------------------------------------------------------------------

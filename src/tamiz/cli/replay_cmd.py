@@ -113,9 +113,16 @@ def _progress(captures: list[Path]) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.completed:,.0f} bytes"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} bytes"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks = {str(path): bar.add_task(output.printable(path.name), total=_size(path)) for path in captures}
+        tasks = {
+            str(path): bar.add_task(output.printable(path.name), total=_size(path)) for path in dict.fromkeys(captures)
+        }
 
         def update(file: str, offset: int) -> None:
             if file in tasks:

@@ -16,6 +16,7 @@ from itertools import chain, islice
 from typing import Final
 
 from tamiz.engine.engine import Engine
+from tamiz.model._tables import FIELD
 from tamiz.model.decisions import Action
 from tamiz.model.keys import LayerKey
 from tamiz.outcomes.replayed import Decided, FileRead, Report
@@ -66,12 +67,17 @@ def replay(engine: Engine, captures: Sequence[Opener], settings: Settings = Sett
         first = deque(islice(records, PREFIX))
         local = infer(first)
         records = chain(_drained(first), records)
-    judge = Judge(engine, replace(settings.known, ipsec=False))
+    judge = Judge(engine, _witness(settings.known))
     observer = Observer(local.addresses, judge, settings.max_flows)
     observer.observe(records)
     observer.close()
     judge.close()
     return _report(engine, settings, reading, local, observer, judge)
+
+
+def _witness(known: Known) -> Known:
+    """What the captures themselves tell of IPsec, unless more was told."""
+    return known if FIELD.FLAGS in known.facts or known.ipsec is not None else replace(known, ipsec=False)
 
 
 class _Reading:
@@ -132,7 +138,7 @@ def _report(
         incomplete=observer.incomplete,
         evicted=table.evicted,
         ties=tally.ties,
-        assumptions=settings.assumptions,
+        assumptions=(*settings.assumptions, *_assumed(settings.known)),
         notes=tuple(_notes(engine)),
     )
 
@@ -173,6 +179,11 @@ class _Tally:
         order = sorted(sums, key=lambda key: (key[1] is Action.PERMIT, -sums[key], key[0]))
         for key in order[:MAX_DECIDED]:
             yield Decided(key[0], key[1], filters[key], sums[key])
+
+
+def _assumed(known: Known) -> Iterator[str]:
+    if _witness(known) is not known:
+        yield "packets that are captured in the clear are not protected by IPsec"
 
 
 def _notes(engine: Engine) -> Iterator[str]:

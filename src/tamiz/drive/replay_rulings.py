@@ -32,7 +32,9 @@ _FIELDS: Final = (
     FIELD.ORIGINAL_ICMP_TYPE, FIELD.EMBEDDED_REMOTE_ADDRESS, FIELD.EMBEDDED_LOCAL_PORT, FIELD.EMBEDDED_REMOTE_PORT,
 )  # fmt: skip
 _NONE, _NO_REASON = ConditionFlags(0), ReauthorizeReason(0)
-_LAYERS: Final = frozenset(row.layer for s in SEQUENCES.values() for row in s.rows if row.layer)  # CREATING is among the others
+_LAYERS: Final = frozenset(
+    row.layer for s in SEQUENCES.values() for row in s.rows if row.layer
+)  # CREATING is among the others
 
 
 @dataclass(frozen=True, slots=True, eq=False)

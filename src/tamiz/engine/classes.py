@@ -1,9 +1,9 @@
 """Classes of values that a layer's filters cannot tell apart, so that a decision made once serves its whole class.
 
-For a field whose conditions are comparisons, ranges and prefixes, the policy cuts the numbers into intervals: two numbers
-of one interval meet exactly the same conditions. `Classes.of` gives the interval. A field with conditions of another
-kind (flags, suffixes, masks with gaps) is not cut, and each of its values is a class of its own. The law, which a test holds: facts that
-differ only within classes get equal decisions.
+For a field whose conditions are comparisons, ranges and prefixes, the policy cuts the numbers into intervals: two
+numbers of one interval meet exactly the same conditions. `Classes.of` gives the interval. A field with conditions of
+another kind (flags, suffixes, masks with gaps) is not cut, and each of its values is a class of its own. The law, which
+a test holds: facts that differ only within classes get equal decisions.
 """
 
 from __future__ import annotations

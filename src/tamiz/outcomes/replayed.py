@@ -192,8 +192,9 @@ def _open(report: Report) -> Iterator[Line]:
     if len(names) > _SHOWN:
         yield "", f"  and {len(names) - _SHOWN} more"
     if report.ties:
-        yield "yellow", (
-            f"{_many(report.ties, 'packet')} met filters of equal weight and different actions; the newest was taken first"
+        yield (
+            "yellow",
+            f"{_many(report.ties, 'packet')} met filters of equal weight and different actions: the newest won",
         )
 
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from tamiz.stack.flows import GROUP_NS, IDLE_NS
 from tamiz.stack.requests import Way
+from tamiz.stack.witness import TCP
 from tamiz.wire import icmp, udp
 
 from .observer_flows import NOBODY, OPEN, WAITING, Ends, Flow, Key, Pending, Plan, inferred, plan, reassembled
@@ -69,7 +70,7 @@ class Datagrams:
         self._bound: set[tuple[int, bytes, int | None]] = set()
         self._groups: dict[tuple[int, int, int, int], Flow] = {}  # outbound, by all that an answer must fit
         self._inbound_groups: dict[tuple[int, int], Flow] = {}  # IP version, protocol
-        self._ends: dict[Key, Ends] = {}
+        self._ends: dict[tuple[Key, Way, int | None, int | None], Ends] = {}
 
     # -- one packet --------------------------------------------------------------------------------------------------
 
@@ -85,13 +86,12 @@ class Datagrams:
         if flow is None:
             flow = None if out else self._groups.get((len(key[1]), key[0], key[3], key[5]))
             if flow is not None and now - flow.last < GROUP_NS:
-                self._emit(flow, plans.arrives, number, self._ends_in(key), whole)
+                self._emit(flow, plans.arrives, number, self._ends_in(key, "out", kind, flow.ends.original), whole)
                 return
             self._first(plans, key, out, group, now, number, whole, kind)
             return
         if flow.state == OPEN:
-            if out or not flow.group:
-                flow.last = now
+            flow.last = now
             self._emit(flow, plans.out if out else plans.arrives, number, _ends(flow, key, kind), whole)
         else:
             flow.last = now
@@ -103,7 +103,7 @@ class Datagrams:
         if out:
             self._first_out(plans, key, group, now, number, kind)
         elif group:
-            self._group_in(plans, key, now, number, whole)
+            self._group_in(plans, key, now, number, whole, kind)
         elif kind is not None:  # the stack itself takes ICMP
             ends = self._icmp_ends(key, "in", kind)
             flow = self._table.open(key, "in", OPEN, now, lifetime=IDLE_NS, ends=ends)
@@ -116,7 +116,6 @@ class Datagrams:
         ends = None if kind is None else self._icmp_ends(key, "out", kind)
         flow = self._table.open(key, "out", OPEN, now, lifetime=GROUP_NS if group else IDLE_NS, ends=ends)
         if group:
-            flow.group = True
             if len(self._groups) >= _MAX_GROUPS:
                 self._groups.clear()
             self._groups[len(key[1]), key[0], key[3], key[5]] = flow
@@ -165,27 +164,30 @@ class Datagrams:
 
     # -- multicast and broadcast -------------------------------------------------------------------------------------
 
-    def _group_in(self, plans: _Plans, key: Key, now: int, number: int, whole: bool) -> None:
+    def _group_in(self, plans: _Plans, key: Key, now: int, number: int, whole: bool, kind: int | None) -> None:
         """All inbound multicast and broadcast of a protocol is one flow, authorized again for each packet. While the
         policy blocks it there is no flow, and each packet is the first."""
         at = (len(key[1]), key[0])
         flow = self._inbound_groups.get(at)
+        ends = self._ends_in(key, "in", kind, kind)
         first = flow is None or now - flow.last >= IDLE_NS
         if flow is None or first:
             if flow is not None:
                 self._table.sink.done(flow)
-            flow = self._inbound_groups[at] = Flow(self._ends_in(key), OPEN, now)
-            flow.shared = True
+            flow = self._inbound_groups[at] = Flow(ends, OPEN, now)
         first, flow.blocked, flow.last = first or flow.blocked, False, now
-        self._emit(flow, plans.first_in_bound if first else plans.again_in, number, self._ends_in(key), whole)
+        self._emit(flow, plans.first_in_bound if first else plans.again_in, number, ends, whole)
 
-    def _ends_in(self, key: Key) -> Ends:
-        """The ends of an inbound packet that has no flow of its own."""
-        ends = self._ends.get(key)
+    def _ends_in(self, key: Key, way: Way, kind: int | None, original: int | None) -> Ends:
+        """The ends of an inbound packet that is of a flow of many, which was opened by a packet that went `way`."""
+        at = (key, way, kind, original)
+        ends = self._ends.get(at)
         if ends is None:
             if len(self._ends) >= _MAX_GROUPS:
                 self._ends.clear()
-            ends = self._ends[key] = self._table.ends(key, "in")
+            ends = self._ends[at] = self._table.ends(key, way)
+            if kind is not None:
+                ends.local_port, ends.original = kind, original
         return ends
 
     def close(self) -> None:
@@ -199,14 +201,13 @@ class Datagrams:
     def _icmp_ends(self, key: Key, way: Way, kind: int) -> Ends:
         return Ends(key[0], key[1], key[2], kind, key[4], way, key[2] in self._table.local, original=kind)
 
-    def error(
-        self, ends: Ends, out: bool, about: Key | None, number: int, whole: bool = False
-    ) -> None:
+    def error(self, ends: Ends, out: bool, about: Key | None, number: int, whole: bool = False) -> None:
         """An ICMP error about a packet of the flow `about`, None where it quotes none that can be read."""
         flow = self._flows.get(about) if about is not None else None
-        if out and flow is not None and flow.pending is not None and self._says_nobody(ends):
-            pending, flow.pending, flow.state = flow.pending, None, NOBODY
-            for packet in pending:
+        if out and flow is not None and flow.ends.protocol != TCP and self._says_nobody(ends):
+            pending, flow.pending = flow.pending, None
+            flow.state = NOBODY if pending else flow.state
+            for packet in pending or ():
                 self._see(flow, packet.nobody, packet.number, packet.ends)
         if out:
             self._see(flow, _ERROR_OUT, number, ends)
@@ -232,7 +233,4 @@ def _ends(flow: Flow, key: Key, kind: int | None) -> Ends:
     ends = flow.ends
     if kind is None or ends.local_port == kind:
         return ends
-    return Ends(
-        ends.protocol, ends.local, ends.remote, kind, ends.remote_port, ends.way, ends.loopback, ends.original
-    )
-
+    return Ends(ends.protocol, ends.local, ends.remote, kind, ends.remote_port, ends.way, ends.loopback, ends.original)

@@ -7,7 +7,6 @@ whoever judges them can remember by identity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple, Protocol
@@ -65,9 +64,7 @@ NO_LAYER: Final = plan()
 
 
 @cache
-def segment_plan(
-    out: bool, *, fin: bool, text: bool, fresh: bool, established: bool = False, closes: int = 0
-) -> Plan:
+def segment_plan(out: bool, *, fin: bool, text: bool, fresh: bool, established: bool = False, closes: int = 0) -> Plan:
     """The plan of a segment of an open connection.
 
     `text`: it has a payload; `fresh`: some of it is new to the stream. `established`: it completes the handshake.
@@ -138,12 +135,12 @@ class Flow:
     """What the observer remembers of a flow. `blocked` and `marks` are the judge's: see `Sink`.
 
     `last`: when a packet was seen, in ns. `next_out`, `next_in`: TCP's next sequence numbers, -1 where not known.
-    `group`: it was opened by an outbound multicast or broadcast, or (`shared`) is the one flow of inbound ones.
+    `syn`: the number of the SYN that opened it. `fins`: which sides have finished. `seen_open`: it was open before.
     """
 
     __slots__ = (
-        "blocked", "ends", "fins", "group", "last", "last_fin_out", "lifetime", "marks", "next_in", "next_out",
-        "pending", "seen_open", "shared", "state", "syn",
+        "blocked", "ends", "fins", "last", "last_fin_out", "lifetime", "marks", "next_in", "next_out",
+        "pending", "seen_open", "state", "syn",
     )  # fmt: skip
 
     def __init__(self, ends: Ends, state: int, now: int, lifetime: int | None = None) -> None:
@@ -151,7 +148,7 @@ class Flow:
         self.pending: list[Pending] | None = None
         self.next_out = self.next_in = self.syn = -1
         self.fins = 0
-        self.last_fin_out = self.seen_open = self.group = self.shared = self.blocked = False
+        self.last_fin_out = self.seen_open = self.blocked = False
         self.marks: Any = None
 
 
@@ -167,9 +164,3 @@ class Sink(Protocol):
 
     def done(self, flow: Flow) -> None:
         """Nothing more will come of `flow`."""
-
-
-def everything(flows: Iterable[Flow], sink: Sink) -> None:
-    """All of `flows` are done."""
-    for flow in flows:
-        sink.done(flow)

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tamiz.stack.witness import address_type, is_loopback
 from tamiz.model._tables import AddressType
+from tamiz.stack.witness import address_type, is_loopback
 from tamiz.wire.errors import Malformed
 from tamiz.wire.ethernet import DST, SRC
 from tamiz.wire.link import LINKS, LinkType, Sent

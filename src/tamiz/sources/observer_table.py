@@ -10,7 +10,7 @@ from tamiz.stack.flows import IDLE_NS, SECOND
 from tamiz.stack.requests import Way
 from tamiz.wire import icmp, tcp, udp
 
-from .observer_flows import ENDED, NOBODY, Ends, Flow, Key, Pending, Sink
+from .observer_flows import ENDED, NOBODY, SYN_SENT, Ends, Flow, Key, Pending, Sink
 
 MAX_FLOWS: Final = 200_000
 ANSWER_NS: Final = SECOND  # an ICMP error about a datagram that nobody wants comes sooner
@@ -53,7 +53,7 @@ class Table:
         """The ends of the packets of `key`; of ICMP, of those that go the way of the first."""
         protocol, local, remote, local_port, remote_port, _ = key
         loopback = remote in self.local
-        if protocol in _WITH_PORTS:
+        if protocol in _WITH_PORTS[len(local)]:
             return Ends(protocol, local, remote, local_port, remote_port, way, loopback)
         return Ends(protocol, local, remote, None, None, way, loopback)
 
@@ -74,6 +74,8 @@ class Table:
     def wait_briefly(self, flow: Flow, packet: Pending, now: int) -> None:
         """`packet` waits for an ICMP error, which would come at once."""
         if flow.pending is None:
+            if len(self.waiting) >= self.limit:
+                self._give_up(self.waiting.popleft()[1])
             self.waiting.append((now + ANSWER_NS, flow))
         self.wait(flow, packet)
 
@@ -81,9 +83,11 @@ class Table:
         """The time for an answer is over for those that waited long enough."""
         waiting = self.waiting
         while waiting and waiting[0][0] <= now:
-            flow = waiting.popleft()[1]
-            if flow.pending is not None:
-                self.answered(flow, True)
+            self._give_up(waiting.popleft()[1])
+
+    def _give_up(self, flow: Flow) -> None:
+        if flow.pending is not None:
+            self.answered(flow, True)
 
     def find(self, key: Key, now: int) -> Flow | None:
         """The flow of `key`, unless its time has passed."""
@@ -116,7 +120,11 @@ def _over(flow: Flow, now: int) -> bool:
     quiet = now - flow.last
     if flow.lifetime is not None:
         return quiet >= flow.lifetime
-    return quiet >= IDLE_NS and (flow.state in (ENDED, NOBODY) or flow.pending is not None)
+    return quiet >= IDLE_NS and (flow.state in (ENDED, NOBODY, SYN_SENT) or flow.pending is not None)
 
 
-_WITH_PORTS: Final = frozenset((tcp.PROTOCOL, udp.PROTOCOL, *icmp.PROTOCOLS.values()))
+# by the size of its addresses: the protocols that have ports, or a type and a code in their place
+_WITH_PORTS: Final = {
+    4: frozenset((tcp.PROTOCOL, udp.PROTOCOL, icmp.PROTOCOL_V4)),
+    16: frozenset((tcp.PROTOCOL, udp.PROTOCOL, icmp.PROTOCOL_V6)),
+}

@@ -49,7 +49,9 @@ _SYN_ACK_IN: Final = plan("tcp-syn-ack-in", opens=True)
 _NOBODY: Final = plan("tcp-no-endpoint-in", opens=True)
 _RST_OUT: Final = plan("tcp-rst-out")
 _TEXT: Final = {  # (out, fresh) -> a data segment
-    (out, fresh): segment_plan(out, fin=False, text=True, fresh=fresh) for out in (True, False) for fresh in (True, False)
+    (out, fresh): segment_plan(out, fin=False, text=True, fresh=fresh)
+    for out in (True, False)
+    for fresh in (True, False)
 }
 _TEXT_OUT, _TEXT_OUT_AGAIN, _TEXT_IN, _TEXT_IN_AGAIN = (
     _TEXT[True, True], _TEXT[True, False], _TEXT[False, True], _TEXT[False, False],

@@ -5,7 +5,7 @@ Input: a name, or the TOML text of a script. Output: a `Scenario`. The language:
 * `title`, `protocol` ("tcp", "udp" or "icmp"), `port` (the server's), `until` (the last documented step: "HOST EVENT",
   EVENT being an event's word or "discard"; without it the scenario ends when nothing more happens);
 * `[[act]]`: one thing that a host does: `HOST = VERB`, HOST being "client" or "server", and what the verb needs:
-  `listen`, `bind` (`port`), `connect`, `send` and `sendto` (`data` as text, or `bytes`: how many), `ping` (`data`),
+  `listen`, `bind` (`port`), `connect`, `send`, `sendto` and `ping` (`data` as text, `hex`, or `bytes`: how many),
   `close`, `abort`, `add-filter` (`filter`: a table as in a policy file), `remove-filter` (`name`), `wait` (`seconds`).
 """
 
@@ -36,14 +36,15 @@ EVENTS: Final = ("bind", "listen", "connect", "send", "sendto", "receive", "clos
 MAX_DATA: Final = 64 << 20  # bytes
 MAX_WAIT: Final = 365 * 86_400  # seconds
 
+_DATA: Final = ("data", "hex", "bytes")
 # verb -> the keys that it takes beside the host's
 VERBS: Final[dict[str, tuple[str, ...]]] = {
     "listen": ("port",),
     "bind": ("port",),
     "connect": (),
-    "send": ("data", "bytes"),
-    "sendto": ("data", "bytes"),
-    "ping": ("data", "bytes"),
+    "send": _DATA,
+    "sendto": _DATA,
+    "ping": _DATA,
     "close": (),
     "abort": (),
     "add-filter": ("filter",),
@@ -147,10 +148,16 @@ def _act(table: Table) -> Act:
 
 
 def _data(table: Table) -> bytes:
-    text, size = table.text("data"), table.number("bytes", 0, MAX_DATA)
-    if text is not None and size is not None:
-        raise table.spot.error("both 'data' and 'bytes'", "one of them")
-    return bytes(i & 0xFF for i in range(size)) if size is not None else (text or "").encode()
+    given = [key for key in _DATA if table.get(key) is not None]
+    if len(given) > 1:
+        raise table.spot.error(f"both {given[0]!r} and {given[1]!r}", "one of them")
+    text, digits, size = table.text("data"), table.text("hex"), table.number("bytes", 0, MAX_DATA)
+    if size is not None:
+        return bytes(i & 0xFF for i in range(size))
+    try:
+        return (text or "").encode() if digits is None else bytes.fromhex(digits)
+    except ValueError:
+        raise table.spot.down("hex").error(shown(digits), "pairs of hexadecimal digits") from None
 
 
 def _filters(table: Table) -> tuple[Filter, ...]:

@@ -81,9 +81,7 @@ _CROSSED: Final[Mapping[Way | None, frozenset[FieldKey]]] = {
 
 # What only the host itself knows: what the application asked for, and the other end's IPsec identity.
 _ASKED: Final = frozenset({FIELD.PEER_NAME, FIELD.ALE_EFFECTIVE_NAME, FIELD.ALE_SIO_FIREWALL_SYSTEM_PORT})
-_IPSEC_FIELDS: Final = frozenset(
-    {FIELD.ALE_REMOTE_USER_ID, FIELD.ALE_REMOTE_MACHINE_ID, FIELD.IPSEC_SECURITY_REALM_ID}
-)
+_IPSEC_FIELDS: Final = frozenset({FIELD.ALE_REMOTE_USER_ID, FIELD.ALE_REMOTE_MACHINE_ID, FIELD.IPSEC_SECURITY_REALM_ID})
 
 # The flags that addresses and headers decide; the other flags that a layer can have are not known.
 _DECIDED: Final = (
@@ -107,9 +105,7 @@ _IPSEC: Final[Mapping[ConditionFlags, frozenset[str]]] = {
             "ALE_FLOW_ESTABLISHED",
         }
     ),
-    ConditionFlags.IS_AUTH_FW: frozenset(
-        {"ALE_FLOW_ESTABLISHED", "ALE_AUTH_CONNECT", "ALE_AUTH_RECV_ACCEPT"}
-    ),
+    ConditionFlags.IS_AUTH_FW: frozenset({"ALE_FLOW_ESTABLISHED", "ALE_AUTH_CONNECT", "ALE_AUTH_RECV_ACCEPT"}),
     ConditionFlags.IS_IPSEC_NATT_RECLASSIFY: frozenset({"INBOUND_TRANSPORT", "OUTBOUND_TRANSPORT"}),
 }
 
@@ -158,9 +154,7 @@ def facts_at(
     `reason`: of a reauthorization; `embedded`: the packet that an ICMP error quotes.
     """
     base = base_name(layer)
-    indication = replace(
-        _indication(conversation, known, way, connection, flags), reason=reason, embedded=embedded
-    )
+    indication = replace(_indication(conversation, known, way, connection, flags), reason=reason, embedded=embedded)
     shown = dict(facts_of(layer, indication, known.windows))
     if FIELD.FLAGS in shown:
         shown[FIELD.FLAGS] = _flags(base, shown[FIELD.FLAGS], conversation, known)
@@ -207,9 +201,7 @@ def _original_icmp(c: Conversation) -> int | None:
 def _flags(base: str, fact: Fact, c: Conversation, known: Known) -> Fact:
     """The flag word, of which only the decided bits are known."""
     value, decided = _bits(fact)
-    decided &= 0xFFFFFFFF & ~_undecided(
-        base.removesuffix("_DISCARD"), c.protocol in (TCP, UDP), known.ipsec is False
-    )
+    decided &= 0xFFFFFFFF & ~_undecided(base.removesuffix("_DISCARD"), c.protocol in (TCP, UDP), known.ipsec is False)
     told_value, told = _bits(known.facts[FIELD.FLAGS]) if FIELD.FLAGS in known.facts else (0, 0)
     return KnownBits(value & decided | told_value & told & ~decided, decided | told)
 
@@ -227,9 +219,7 @@ def _undecided(stem: str, plain_socket: bool, no_ipsec: bool) -> int:
     """The bits that layer `stem` can have and that no header decides."""
     found = 0
     for flag, layers in FLAG_LAYERS.items():
-        raw = (
-            flag is ConditionFlags.IS_RAW_ENDPOINT and plain_socket
-        )  # its own stack, not a raw socket, speaks TCP
+        raw = flag is ConditionFlags.IS_RAW_ENDPOINT and plain_socket  # its own stack, not a raw socket, speaks TCP
         loopback_kind = flag in (
             ConditionFlags.IS_APPCONTAINER_LOOPBACK, ConditionFlags.IS_NON_APPCONTAINER_LOOPBACK
         )  # fmt: skip  # decided with IS_LOOPBACK and the process, by `fields`
@@ -249,9 +239,7 @@ def _loose(base: str, c: Conversation, connection: Way | None, facts: Facts) -> 
         nowhere = bytes(len(c.local))
         found[FIELD.IP_LOCAL_ADDRESS] = Unknown((address(c.local), address(nowhere)))
         found[FIELD.IP_LOCAL_ADDRESS_TYPE] = Unknown((u8(address_type(c.local)), u8(AddressType.UNSPECIFIED)))
-        if (
-            connection != "in" and c.local_port is not None
-        ):  # a server's port was named, a client's perhaps not
+        if connection != "in" and c.local_port is not None:  # a server's port was named, a client's perhaps not
             found[FIELD.IP_LOCAL_PORT] = Unknown((u16(c.local_port),))
     for key, packed in (
         (FIELD.IP_DESTINATION_ADDRESS_TYPE, c.remote),
@@ -263,9 +251,7 @@ def _loose(base: str, c: Conversation, connection: Way | None, facts: Facts) -> 
 
 
 # Where the fields tell how a socket was bound, which no packet shows: explicitly, to any address, to any port
-_BINDS: Final = frozenset(
-    {"ALE_BIND_REDIRECT", "ALE_RESOURCE_ASSIGNMENT", "ALE_AUTH_LISTEN", "ALE_RESOURCE_RELEASE"}
-)
+_BINDS: Final = frozenset({"ALE_BIND_REDIRECT", "ALE_RESOURCE_ASSIGNMENT", "ALE_AUTH_LISTEN", "ALE_RESOURCE_RELEASE"})
 
 
 def is_loopback(packed: bytes) -> bool:
