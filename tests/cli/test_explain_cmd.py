@@ -28,7 +28,12 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 CASES = [
     ("a port that is blocked for everyone", ("out", "tcp", "192.0.2.10:50000", "198.51.100.77:25"), OFFICE, "block"),
     ("an app that is not told", ("out", "tcp", "192.0.2.10:50000", "203.0.113.7:443"), OFFICE, "depends"),
-    ("DNS outside the tunnel", ("out", "udp", "192.0.2.10:50000", "203.0.113.7:53", "--interface", "luid=7"), KILL_SWITCH, "block"),
+    (
+        "DNS outside the tunnel",
+        ("out", "udp", "192.0.2.10:50000", "203.0.113.7:53", "--interface", "luid=7"),
+        KILL_SWITCH,
+        "block",
+    ),
     ("IPv6 in brackets", ("in", "tcp", "[2001:db8::5]:445", "[2001:db8::7]:50000"), OFFICE, "depends"),
     ("ICMP without ports", ("in", "icmp", "192.0.2.10", "192.0.2.20"), OFFICE, "depends"),
     ("a protocol by number", ("out", "47", "192.0.2.10", "203.0.113.9"), KILL_SWITCH, "depends"),
@@ -48,8 +53,8 @@ def test_without_a_policy_nothing_decides(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_an_assumption_is_repeated(capsys: pytest.CaptureFixture[str]) -> None:
-    question = ("out", "tcp", "10.0.0.5:50000", "203.0.113.7:443", "--assume", "remote-port=443", "--package", "none")
-    assert ask(capsys, *question)["assumptions"] == ["outside any package and app container", "remote-port=443"]
+    question = ("out", "tcp", "10.0.0.5:50000", "203.0.113.7:443", "--assume", "interface-type=6", "--package", "none")
+    assert ask(capsys, *question)["assumptions"] == ["outside any package and app container", "interface-type=6"]
 
 
 def test_the_deciding_filter_and_its_near_misses(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +74,16 @@ USAGE = [
     ("a port that is none", ("in", "tcp", "10.0.0.5:70000", "10.0.0.6:2"), "65535"),
     ("TCP without a port", ("in", "tcp", "10.0.0.5", "10.0.0.6:2"), "wanted one at both ends"),
     ("two families", ("in", "tcp", "10.0.0.5:1", "[::1]:2"), "one family"),
+    (
+        "an assumption against the question",
+        ("in", "tcp", "10.0.0.5:1", "10.0.0.6:2", "--assume", "remote-port=3"),
+        "does not show",
+    ),
+    (
+        "a callout that is none",
+        ("in", "tcp", "10.0.0.5:1", "10.0.0.6:2", "--assume", "callout:mine=block"),
+        "a callout of the policy",
+    ),
     ("an assumption about nothing", ("in", "tcp", "10.0.0.5:1", "10.0.0.6:2", "--assume", "colour=red"), "field"),
 ]
 
@@ -88,7 +103,17 @@ def test_a_policy_that_is_none_is_one_sentence(capsys: pytest.CaptureFixture[str
 
 
 def test_the_text(capsys: pytest.CaptureFixture[str]) -> None:
-    question = ("explain", "out", "udp", "192.0.2.10:50000", "203.0.113.7:53", "--policy", KILL_SWITCH, "--interface", "7")
+    question = (
+        "explain",
+        "out",
+        "udp",
+        "192.0.2.10:50000",
+        "203.0.113.7:53",
+        "--policy",
+        KILL_SWITCH,
+        "--interface",
+        "7",
+    )
     assert main(list(question)) == 0
     text = capsys.readouterr().out
     assert text.splitlines()[1].startswith("  BLOCK  at ALE_AUTH_CONNECT_V4 by 'no DNS outside the tunnel'")

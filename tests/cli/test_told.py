@@ -95,7 +95,7 @@ def test_a_process_outside_an_app_container_has_the_null_sid() -> None:
     told = tell(package="none")
     assert told.facts[FIELD.ALE_PACKAGE_ID] == sid_value(NULL_SID)
     assert token(told).app_container is False and token(told).present == {EVERYONE}
-    assert told.assumptions == ("not in an app container",)
+    assert told.assumptions == ("outside any package and app container",)
 
 
 def test_an_app_container_has_its_package_in_its_token() -> None:

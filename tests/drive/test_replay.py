@@ -353,6 +353,13 @@ def test_the_local_host_is_inferred_from_the_same_records():
     assert report.how.startswith("the most frequent")
 
 
+def test_records_are_held_up_to_a_limit_and_none_is_lost(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tamiz.drive.replay.PREFIX_BYTES", 100)
+    report = replay(Engine(Policy()), [opener(capture(SESSION))])
+    assert (report.local, report.packets) == (("10.0.0.5",), 8)
+    assert report.how.endswith("3 of 3 packets")
+
+
 def test_progress_is_told_now_and_then():
     told: list[tuple[str, int]] = []
     settings = Settings(local=(HERE,), progress=lambda file, offset: told.append((file, offset)))

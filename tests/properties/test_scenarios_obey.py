@@ -207,7 +207,9 @@ def same_event(steps: list[Step], first: Step) -> Iterator[Step]:
 
 def what_was_permitted_is_on_the_wire(trace: Trace, host: str) -> None:
     """A packet leaves for each OUTBOUND_IPPACKET that does not block, and for nothing else."""
-    left = [s.packet for s in trace.steps if s.host == host and s.layer and base(s) == "OUTBOUND_IPPACKET" and not blocks(s)]
+    left = [
+        s.packet for s in trace.steps if s.host == host and s.layer and base(s) == "OUTBOUND_IPPACKET" and not blocks(s)
+    ]
     assert [packet.word for packet in trace.wire if packet.host == host] == left
 
 

@@ -29,7 +29,7 @@ from tamiz.cli.options import (
 )
 from tamiz.cli.output import Document, Format
 from tamiz.cli.policies import load
-from tamiz.cli.told import facts_from_options
+from tamiz.cli.told import facts_from_options, refuse_shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,6 +85,7 @@ def explain(
         loaded, app=app, volume=volume, package=package, service=service, user=user, profile=profile,
         interface=interface, assume=assume,
     )  # fmt: skip
+    refuse_shown(told)
     known = Known(facts=told.facts, windows=windows)
     answer = ask(Engine(loaded, reading, told.callouts), Question(way, conversation, known, told.assumptions))
     title = f"{direction} {protocol}, local {_shown(conversation, 'local')}, remote {_shown(conversation, 'remote')}"

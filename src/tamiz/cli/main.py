@@ -30,7 +30,7 @@ class Verb:
 
 VERBS: Final[Mapping[str, Verb]] = {
     "trace": Verb("tamiz.cli.trace_cmd", "Run a scenario between two hosts and show every layer met.", "trace"),
-    "replay": Verb("tamiz.cli.replay_cmd", "Walk the packets of captures through a policy.", "replay"),
+    "replay": Verb("tamiz.cli.replay_cmd", "Walk the packets of captures through a policy, as one host.", "replay"),
     "explain": Verb("tamiz.cli.explain_cmd", "Explain what a policy does with one connection, and why.", "explain"),
     "catalog": Verb("tamiz.cli.catalog_cmd", "Show what Windows itself brings: layers, conditions, errors.", "catalog"),
 }

@@ -63,7 +63,9 @@ ReadingOption = Annotated[
 ]
 WindowsOption = Annotated[
     WindowsVersion,
-    typer.Option("--windows", parser=_windows, metavar="VERSION", help="vista, 7, 8, 10 or 11."),
+    typer.Option(
+        "--windows", parser=_windows, metavar="VERSION", help="vista, 7, 8, 10 or 11.", show_default=str(NEWEST)
+    ),
 ]
 
 AppOption = Annotated[

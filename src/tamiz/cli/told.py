@@ -97,8 +97,21 @@ def facts_from_options(
     if interface is not None:
         facts.update(_interface(interface))
         said.append(f"interface {interface}")
-    fields, callouts = _assumed(assume or ())
+    fields, callouts = _assumed(assume or (), policy)
     return Told({**facts, **fields}, callouts, (*said, *(assume or ())))
+
+
+# what a packet or a question shows itself, so that nothing can be assumed of it
+_SHOWN: Final = (
+    FIELD.IP_PROTOCOL, FIELD.IP_LOCAL_ADDRESS, FIELD.IP_REMOTE_ADDRESS, FIELD.IP_LOCAL_PORT, FIELD.IP_REMOTE_PORT,
+)  # fmt: skip
+
+
+def refuse_shown(told: Told) -> None:
+    """`typer.BadParameter` where something is assumed that the connections themselves show."""
+    for field in _SHOWN:
+        if field in told.facts:
+            raise _bad("--assume", field.short, "a field that the connection itself does not show")
 
 
 def _bad(option: str, found: str, wanted: str) -> typer.BadParameter:
@@ -126,8 +139,9 @@ def _sid(text: str, option: str) -> Sid:
 
 
 def app_fact(path: str, volumes: Sequence[str], policy: Policy) -> tuple[Fact, str]:
-    """ALE_APP_ID of a path, and the sentence that says what was taken; `volumes` as `--volume` has them."""
-    known = _read("--volume", lambda: dict(map(read_volume, volumes)))
+    """ALE_APP_ID of a path, and the sentence that says what was taken; `volumes` as `--volume` has them, before the
+    policy's own."""
+    known = {**dict(policy.volumes), **_read("--volume", lambda: dict(map(read_volume, volumes)))}
     found = _read("--app", lambda: nt_path(path, known, _named_apps(policy)))
     return _one_of(found), f"application {found.note or found.paths[0]}"
 
@@ -193,7 +207,7 @@ def _interface(text: str) -> dict[FieldKey, Fact]:
     return found
 
 
-def _assumed(pairs: Iterable[str]) -> tuple[dict[FieldKey, Fact], Callouts]:
+def _assumed(pairs: Iterable[str], policy: Policy) -> tuple[dict[FieldKey, Fact], Callouts]:
     fields: dict[FieldKey, Fact] = {}
     single: dict[CalloutKey, Assumption] = {}
     every: Assumption | None = None
@@ -204,11 +218,23 @@ def _assumed(pairs: Iterable[str]) -> tuple[dict[FieldKey, Fact], Callouts]:
         if name == "callout":
             every = _callout_answer(value)
         elif name.startswith("callout:"):
-            single[catalog.resolve(CalloutKey, name.removeprefix("callout:"))[0]] = _callout_answer(value)
+            single[_callout(name.removeprefix("callout:"), policy)] = _callout_answer(value)
         else:
             field = _field(name)
             fields[field] = _value(field, value, "--assume")
     return fields, Callouts(assume=single, assume_all=every)
+
+
+def _callout(name: str, policy: Policy) -> CalloutKey:
+    """The callout of an FWPM_ name or GUID, or of the display name that the policy gives it."""
+    key, known = catalog.resolve(CalloutKey, name)
+    named = [c.key for c in policy.callouts if c.name == name]
+    if known or key.is_guid:
+        return key
+    if len(named) != 1:
+        found = f"{len(named)} callouts named '{shorten(name)}'" if named else f"'{shorten(name)}'"
+        raise _bad("--assume", found, "a callout of the policy: its FWPM_ name, its GUID, or its display name")
+    return named[0]
 
 
 def _callout_answer(word: str) -> Assumption:

@@ -32,7 +32,7 @@ from tamiz.cli.options import (
 )
 from tamiz.cli.output import Document, Format
 from tamiz.cli.policies import load
-from tamiz.cli.told import facts_from_options
+from tamiz.cli.told import facts_from_options, refuse_shown
 from tamiz.model.errors import EnvironmentLacks, InputError, shorten
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ _EPOCH = 1_600_000_000 * 1_000_000_000  # ns: when a scenario's time 0 is, in th
 
 def trace(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Its name, or a script: a TOML file.")],
-    ip: Annotated[int, typer.Option("--ip", metavar="4|6", help="The version of IP.")] = 0,
+    ip: Annotated[
+        int,
+        typer.Option("--ip", metavar="4|6", help="The version of IP.", show_default="that of the addresses, else 4"),
+    ] = 0,
     client: Annotated[str | None, typer.Option(metavar="ADDRESS[:PORT]", help="The client's end.")] = None,
     server: Annotated[str | None, typer.Option(metavar="ADDRESS[:PORT]", help="The server's end.")] = None,
     policy: PolicyOption = None,
@@ -94,6 +97,7 @@ def trace(
             loaded, app=app, volume=volume, package=package, service=service, user=user, profile=profile,
             interface=interface, assume=assume,
         )  # fmt: skip
+        refuse_shown(told)
         address, port = ends[host]
         sides[host] = Side(loaded, address, port, told.callouts, told.facts)
         assumptions.update(dict.fromkeys(told.assumptions))

@@ -31,6 +31,7 @@ from .replay_rulings import Ruling
 
 MAX_DECIDED: Final = 50  # filters named in a report
 PROGRESS_EVERY: Final = 4096  # records
+PREFIX_BYTES: Final = 32 << 20  # of packets, held to infer the local host
 
 Opener = Callable[[], Capture]
 Progress = Callable[[str, int], None]
@@ -64,7 +65,7 @@ def replay(engine: Engine, captures: Sequence[Opener], settings: Settings = Sett
     if settings.local:
         local = Local(settings.local, GIVEN)
     else:
-        first = deque(islice(records, PREFIX))
+        first = _first(records)
         local = infer(first)
         records = chain(_drained(first), records)
     judge = Judge(engine, _witness(settings.known))
@@ -98,6 +99,18 @@ class _Reading:
                         self._progress(capture.file, record.offset)
                     yield record
                 self.files.append(FileRead(capture.file, capture.format, count, capture.truncated))
+
+
+def _first(records: Iterator[Record]) -> deque[Record]:
+    """Enough records to tell whose they are."""
+    first: deque[Record] = deque()
+    held = 0
+    for record in islice(records, PREFIX):
+        first.append(record)
+        held += len(record.data)
+        if held >= PREFIX_BYTES:
+            break
+    return first
 
 
 def _drained(records: deque[Record]) -> Iterator[Record]:

@@ -46,6 +46,7 @@ def merge(policies: Sequence[Policy], *, last_wins: bool = False) -> Policy:
         sessions=tuple(s for p in policies for s in p.sessions),
         endpoints=tuple(e for p in policies for e in p.endpoints),
         other=tuple(o for p in policies for o in p.other),
+        volumes=tuple({drive: device for p in policies for drive, device in p.volumes}.items()),
         fields="older" if any(p.fields == "older" for p in policies) else "newest",
         whole=all(p.whole for p in policies),
         lists_sublayers=all(p.lists_sublayers for p in policies),

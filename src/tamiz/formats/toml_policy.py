@@ -69,6 +69,7 @@ def read_toml(data: bytes, name: str, known: Policy | None = None) -> Policy:
         providers=tuple(objects.providers),
         callouts=(*objects.callouts, *(c for c in builtin if c.key not in own)),
         contexts=tuple(objects.contexts),
+        volumes=tuple(_volumes(document).items()),
         fields=fields,
         lists_callouts=not objects.unsure_callouts,
         sources=(name,),

@@ -42,6 +42,7 @@ class Policy:
     `whole`: the source lists everything that is enforced; False for a filters dump, and an answer from it must say
     so. `lists_sublayers`, `lists_callouts`: an object that is not in the list does not exist, rather than being
     unknown. `layers`: the machine's own field lists; None takes the catalog's, newest or older as `fields` says.
+    `volumes`: pairs of a drive ("C:") and its NT device, where the source tells them.
     `other`: what a source holds beside the filter engine's objects (statistics, subscriptions), kept whole.
     """
 
@@ -54,6 +55,7 @@ class Policy:
     sessions: tuple[Session, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     other: tuple[Node, ...] = ()
+    volumes: tuple[tuple[str, str], ...] = ()
     fields: catalog.FieldList = "newest"
     whole: bool = True
     lists_sublayers: bool = True
