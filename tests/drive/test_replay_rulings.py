@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -160,6 +161,62 @@ def test_what_is_remembered_is_what_the_engine_says(field: FieldKey, version: in
             assert same(ruling, rulings.classify(layer, each, way, flags, reason))
             found.append(ruling)
         assert seen.setdefault(rulings.signature(each), tuple(found)) == tuple(found)
+
+
+def plain(protocol: int = 17, local: int = 5, remote: bytes = V4[3], **rest: object) -> Ends:
+    """Ends that differ in what is named; the last byte of the local address is `local`."""
+    original = rest.pop("original", None)
+    made = Ends(protocol, bytes([10, 0, 0, local]), remote, 1000, 2000, "in", **rest)  # type: ignore[arg-type]
+    made.original = original  # type: ignore[assignment]
+    return made
+
+
+QUOTED = Embedded(17, V4[3], AddressType.UNICAST, 1, 2)
+TELLING = [
+    pytest.param(
+        "INBOUND_TRANSPORT_V4", FIELD.IP_LOCAL_ADDRESS_TYPE, u8(AddressType.BROADCAST), plain(), plain(local=255),
+        id="an address that may be a subnet's broadcast",
+    ),
+    pytest.param(
+        "OUTBOUND_TRANSPORT_V4", FIELD.IP_DESTINATION_ADDRESS_TYPE, u8(AddressType.MULTICAST), plain(), plain(remote=V4[4]),
+        id="a group",
+    ),
+    pytest.param("INBOUND_TRANSPORT_V4", FIELD.IP_PROTOCOL, u8(6), plain(), plain(6), id="the protocol"),
+    pytest.param(
+        "ALE_AUTH_RECV_ACCEPT_V4", FIELD.ORIGINAL_ICMP_TYPE, u16(8), plain(1, original=8), plain(1, original=0),
+        id="the ICMP type that opened the flow",
+    ),
+    pytest.param(
+        "INBOUND_ICMP_ERROR_V4", FIELD.EMBEDDED_PROTOCOL, u8(6), plain(1, embedded=QUOTED),
+        plain(1, embedded=replace(QUOTED, protocol=6)), id="the protocol of a quoted packet",
+    ),
+    pytest.param(
+        "INBOUND_ICMP_ERROR_V4", FIELD.EMBEDDED_LOCAL_ADDRESS_TYPE, u8(AddressType.MULTICAST), plain(1, embedded=QUOTED),
+        plain(1, embedded=replace(QUOTED, local_type=AddressType.MULTICAST)), id="the kind of a quoted address",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "field", "value", "one", "other"), TELLING)
+def test_what_facts_show_beside_numbers_is_told_apart(layer, field, value, one, other):
+    key = LayerKey(f"FWPM_LAYER_{layer}")
+    built = build("S9:[B]", key, {"S9.1": (Condition(field, M.EQUAL, value),)})
+    rulings = Rulings(built.engine(), Known(ipsec=False))
+    found = [rulings.at(key, each, "in") for each in (one, other)]
+    assert found[0] is not found[1]
+    assert all(
+        same(ruling, rulings.classify(key, each, "in")) for ruling, each in zip(found, (one, other), strict=True)
+    )
+    assert rulings.signature(one) != rulings.signature(other)
+
+
+def test_loopback_is_told_apart():
+    key = LayerKey("FWPM_LAYER_INBOUND_TRANSPORT_V4")
+    flag = Condition(FIELD.FLAGS, M.FLAGS_ALL_SET, u32(ConditionFlags.IS_LOOPBACK))
+    rulings = Rulings(build("S9:[B]", key, {"S9.1": (flag,)}).engine(), Known(ipsec=False))
+    here = Ends(17, V4[0], V4[0], 1, 2, "in")
+    found = [rulings.at(key, each, "in").action.value for each in (plain(), plain(loopback=True), here)]
+    assert found == ["permit", "block", "block"]
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

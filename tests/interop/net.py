@@ -51,9 +51,7 @@ class Namespace:
 
     def run(self, *command: str, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
         """A program of the machine inside the namespace, to its end; its exit code is the caller's business."""
-        return subprocess.run(
-            self.command(*command), capture_output=True, text=True, timeout=timeout, check=False
-        )
+        return subprocess.run(self.command(*command), capture_output=True, text=True, timeout=timeout, check=False)
 
     def command(self, *command: str) -> list[str]:
         """The argument list that runs `command` inside the namespace."""

@@ -188,9 +188,7 @@ class Pump:
         try:
             os.write(self._descriptor, packet)
         except OSError as error:
-            raise OSError(
-                error.errno, f"the kernel refuses {packet[:60].hex()}... ({len(packet)} bytes)"
-            ) from error
+            raise OSError(error.errno, f"the kernel refuses {packet[:60].hex()}... ({len(packet)} bytes)") from error
 
     def _patience(self) -> int:
         """Milliseconds until something is due, at most one slice."""

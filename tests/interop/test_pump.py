@@ -220,9 +220,7 @@ def test_the_host_fetches_from_the_kernel_in_rough_weather(version: int) -> None
     body = kernel.payload(kernel.TEN_MEGABYTES)
     with tun() as here, tun(swapped=True) as there:
         host = FetchingKernel(there, kernel.url(here.kernel.address(version), scenarios.HTTP_PORT))
-        scenarios.host_fetches(
-            here, host, version, body, lambda: bool(host.fetched), weather=ROUGH, limit_s=30
-        )
+        scenarios.host_fetches(here, host, version, body, lambda: bool(host.fetched), weather=ROUGH, limit_s=30)
     assert (host.fetched[0].status, host.fetched[0].sha256) == (200, kernel.sha256(body))
 
 

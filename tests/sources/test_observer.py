@@ -20,9 +20,10 @@ from fuzz import captures as seeds
 from tamiz.model.errors import InputError
 from tamiz.outcomes.pcapfile import PcapWriter, mac
 from tamiz.sources.capture import Record, open_capture
-from tamiz.sources.observer import Observer, quotation
+from tamiz.sources.observer import Observer
 from tamiz.sources.observer_flows import ENDED, Ends, Flow, Plan, Step, reassembled
 from tamiz.sources.observer_local import infer
+from tamiz.sources.observer_quoted import quotation
 from tamiz.stack.rows import Unit
 from tamiz.stack.sequences import SEQUENCES
 from tamiz.wire import icmp
@@ -338,6 +339,12 @@ def test_a_datagram_that_waited_a_second_was_wanted_whatever_comes_then():
     assert observer.table.unanswered == 1
 
 
+def test_a_connection_that_is_tried_again_after_a_rst_is_one_flow():
+    lines = ["> SYN seq=7", "< RST-ACK", "> SYN seq=7", "< SYN-ACK seq=90", "> ACK seq=8"]
+    notebook, observer = observe([wire(line, 4, []) for line in lines])
+    assert (notebook.flows, observer.table.open_at_start) == (1, 0)
+
+
 def test_a_listen_that_the_policy_refuses_is_inferred_again():
     lines = ["< SYN seq=7", "> SYN-ACK", "< SYN seq=8 there=444", "> SYN-ACK there=444"]
     notebook, _ = observe([wire(line, 4, []) for line in lines], refuses=("tcp-listen",))
@@ -543,6 +550,7 @@ def test_the_mac_that_takes_part_in_most_frames_is_the_host_and_all_its_addresse
     strangers = [bytes([203, 0, 113, n]) for n in range(1, 60)]
     macs = {**dict.fromkeys([*strangers, THERE[6]], router), HERE[4]: laptop, HERE[6]: laptop}
     pairs = [(stranger, HERE[4]) for stranger in strangers] + [(HERE[4], strangers[0]), (HERE[6], THERE[6])]
+    pairs += [(stranger, ELSEWHERE[4]) for stranger in strangers[:9]]  # the router takes part in more frames
     found = infer(frames(*pairs, macs=macs))
     assert set(found.addresses) == {HERE[4], HERE[6]}
     assert "02:00:00:00:00:02" in found.how

@@ -924,6 +924,39 @@ AGREED = [
         id="of several holes each is filled once, what the peer has is not sent again",
     ),
     pytest.param(
+        SACK
+        + """
+        send *4000
+        > ACK 1 len 1000
+        > ACK 1001 len 1000
+        > ACK 2001 len 1000
+        > PSH-ACK 3001 len 1000
+        < ACK 1 ack 1 win 5000 sack 1001-2001
+        < ACK 1 ack 1 win 6000 sack 1001-3001
+        < ACK 1 ack 1 win 7000 sack 1001-4001
+        > ACK 1 len 1000 again
+        < ACK 1 ack 4001
+        timer none
+        """,
+        {"sack": True},
+        id="an ACK that reports more is a duplicate though the window changes (RFC 6675)",
+    ),
+    pytest.param(
+        SACK
+        + """
+        send *2000
+        > ACK 1 len 1000
+        > PSH-ACK 1001 len 1000
+        < ACK 1 ack 1 win 5000 sack 1001-2001
+        < ACK 1 ack 1 win 6000 sack 1001-2001
+        < ACK 1 ack 1 win 7000 sack 1001-2001
+        < ACK 1 ack 1 win 8000 sack 1001-1501
+        silence
+        """,
+        {"sack": True},
+        id="one that changes the window and reports what is known is none",
+    ),
+    pytest.param(
         STAMPS
         + """
         < PSH-ACK 1 ack 1 ts 7010,1050 text hello

@@ -18,9 +18,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from tamiz.stack.fields import Embedded
-from tamiz.stack.witness import address_type
-from tamiz.wire import icmp, ipv4, ipv6, tcp, udp
+from tamiz.wire import icmp, tcp
 from tamiz.wire.errors import Malformed
 from tamiz.wire.ethernet import DST
 from tamiz.wire.fragments import Reassembler
@@ -32,14 +30,15 @@ from tamiz.wire.tcp import Segment
 from tamiz.wire.udp import Datagram
 
 from .capture_bytes import Record
-from .observer_datagrams import Datagrams, icmp_key
-from .observer_flows import FRAGMENT_IN, NO_LAYER, Ends, Flow, Key, Sink
+from .observer_datagrams import Datagrams
+from .observer_flows import FRAGMENT_IN, NO_LAYER, Ends, Flow, Sink
+from .observer_keys import ECHOES, icmp_key
+from .observer_quoted import quotation
 from .observer_table import MAX_FLOWS, Table
 from .observer_tcp import Tcp
 
 _SEQUENCE: Final = struct.Struct("!I").unpack_from
 _ICMP_ID: Final = struct.Struct("!H").unpack_from
-_ECHOES: Final = frozenset({(1, 0), (1, 8), (58, 128), (58, 129)})
 _BROADCAST: Final = b"\xff" * 4
 _MAX_PIECES: Final = 1024  # outbound packets of which fragments are missing
 LOOPBACK: Final = (b"\x7f\0\0\1", b"\0" * 15 + b"\1")
@@ -107,7 +106,7 @@ class Observer:
                     sequence = _SEQUENCE(data, start + 4)[0]
                 else:
                     sequence = 0
-                    if protocol != 17 and (protocol, source_port) in _ECHOES:
+                    if protocol != 17 and (protocol, source_port) in ECHOES:
                         sequence = _ICMP_ID(data, start + 4)[0]
                 self._either(
                     protocol, source, destination, source_port, destination_port, flags, length, sequence, now, number,
@@ -256,59 +255,6 @@ class Observer:
                 embedded=embedded,
             )  # fmt: skip
             self._datagrams.error(ends, outward, about, number, joined and not outward)
-
-
-class Quotation:
-    """What an ICMP error quotes: addresses, protocol, and ports as far as they are there."""
-
-    def __init__(self, header: Header, payload: bytes) -> None:
-        self.header = header
-        self.source_port, self.destination_port, self.identifier = _ports(header, payload)
-
-    def key(self, sent: bool) -> Key | None:
-        """The key of its flow, for the host that `sent` it or received it; None without its ports."""
-        ip = self.header
-        if self.source_port is None or self.destination_port is None:
-            if ip.protocol in (tcp.PROTOCOL, udp.PROTOCOL, icmp.PROTOCOLS[ip.version]):
-                return None
-            here, there = (ip.src, ip.dst) if sent else (ip.dst, ip.src)
-            return (ip.protocol, here, there, 0, 0, 0)
-        here, there = (ip.src, ip.dst) if sent else (ip.dst, ip.src)
-        if ip.protocol == icmp.PROTOCOLS[ip.version]:
-            return icmp_key(ip.protocol, here, there, self.source_port, self.destination_port, self.identifier)
-        ports = (self.source_port, self.destination_port)
-        return (ip.protocol, here, there, *(ports if sent else ports[::-1]), 0)
-
-    @property
-    def embedded(self) -> Embedded:
-        """For the host that sent it."""
-        ip = self.header
-        return Embedded(ip.protocol, ip.dst, address_type(ip.src), self.source_port, self.destination_port)
-
-
-def quotation(message: IcmpMessage) -> Quotation | None:
-    """What the error `message` quotes; None where no IP header can be read. Eight bytes after it are enough."""
-    quoted = message.quoted
-    if not quoted or quoted[0] >> 4 not in (4, 6):
-        return None
-    parse = ipv4.parse if quoted[0] >> 4 == 4 else ipv6.parse
-    try:
-        header, payload, _ = parse(quoted, verify=False, truncated=True)
-    except Malformed:
-        return None
-    return Quotation(header, payload)
-
-
-def _ports(header: Header, payload: bytes) -> tuple[int | None, int | None, int]:
-    place = header.fragment
-    if place is not None and place.offset:
-        return None, None, 0
-    if header.protocol in (tcp.PROTOCOL, udp.PROTOCOL) and len(payload) >= 4:
-        return int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big"), 0
-    if header.protocol == icmp.PROTOCOLS[header.version] and len(payload) >= 6:
-        echo = (header.protocol, payload[0]) in _ECHOES
-        return payload[0], payload[1], int.from_bytes(payload[4:6], "big") if echo else 0
-    return None, None, 0
 
 
 def _version(address: bytes) -> int:

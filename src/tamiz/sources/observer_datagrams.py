@@ -18,7 +18,6 @@ from .observer_flows import NOBODY, OPEN, WAITING, Ends, Flow, Key, Pending, Pla
 from .observer_table import Table
 
 _ICMPS: Final = frozenset(icmp.PROTOCOLS.values())
-_REQUEST_OF: Final = {(icmp.PROTOCOL_V4, 0): 8, (icmp.PROTOCOL_V6, 129): 128}  # a reply is of its request's flow [I]
 _REQUESTS: Final = frozenset({(icmp.PROTOCOL_V4, 8), (icmp.PROTOCOL_V6, 128)})
 # (ICMP protocol, type, code) of the errors which say that nobody waits for the packet: no port, no protocol
 _NOBODY_SAYS: Final = frozenset(
@@ -55,11 +54,6 @@ _NOBODY: Final = plan("no-endpoint-in", opens=True)
 _ERROR_IN: Final = plan("icmp-error-in")
 _ERROR_OUT: Final = plan("icmp-error-out")
 _MAX_GROUPS: Final = 4096
-
-
-def icmp_key(protocol: int, local: bytes, remote: bytes, kind: int, code: int, identifier: int) -> Key:
-    """A reply belongs to its request's flow; only echo has an identifier."""
-    return protocol, local, remote, _REQUEST_OF.get((protocol, kind), kind), code, identifier
 
 
 class Datagrams:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Final, Literal
 
 from tamiz.model._tables import ConditionFlags
@@ -94,12 +95,14 @@ class Sequence:
         return tuple(row for row in self.rows if row.unit not in units)
 
 
+@cache
 def layer_key(base: str, version: int) -> LayerKey:
     """The FWPM_LAYER_ name of a base name for IP version 4 or 6; a discard layer's suffix comes last."""
     stem = base.removesuffix("_DISCARD")
     return LayerKey(f"FWPM_LAYER_{stem}_V{version}{'_DISCARD' if stem != base else ''}")
 
 
+@cache
 def base_name(layer: LayerKey) -> str:
     """The base name of a layer: "INBOUND_TRANSPORT_DISCARD" of FWPM_LAYER_INBOUND_TRANSPORT_V6_DISCARD."""
     return layer.short.replace("_V4", "").replace("_V6", "")

@@ -225,21 +225,28 @@ def _check_handshake(block: Block, arrival: Arrival, now: int) -> bool:
 
 
 def _acknowledge(block: Block, arrival: Arrival, now: int) -> None:
-    send, blocks = block.send, arrival.segment.options.sack
-    if blocks and block.options.sack:
-        for left, right in blocks:
-            send.selective(position(left, send.una), position(right, send.una))
+    send, news = block.send, _take_blocks(block, arrival)
     if arrival.ack > send.una:
         first = not send.syn_acknowledged
         _progress(block, arrival.ack, arrival.segment, now)
         if first and not block.established:
             block.establish(Event.ACK_OF_SYN)
-    elif _is_duplicate(block, arrival):
+    elif _is_duplicate(block, arrival, news):
         _resend(block, send.duplicate(), now)
     if arrival.ack >= send.una:
         if not send.flight:
             block.answered_probe()
         send.offered(arrival.seq, arrival.ack, arrival.window)
+
+
+def _take_blocks(block: Block, arrival: Arrival) -> bool:
+    """The SACK blocks of a segment. True: they tell of bytes that were not known to have arrived."""
+    if not block.options.sack:
+        return False
+    send, news = block.send, False
+    for left, right in arrival.segment.options.sack:
+        news |= send.selective(position(left, send.una), position(right, send.una))
+    return news
 
 
 def _progress(block: Block, ack: int, segment: Segment, now: int) -> None:
@@ -252,12 +259,15 @@ def _resend(block: Block, piece: Piece | None, now: int) -> None:
         block.send_piece(piece, now)
 
 
-def _is_duplicate(block: Block, arrival: Arrival) -> bool:
-    """RFC 5681 2: nothing new, no text, the same window, while something is outstanding."""
+def _is_duplicate(block: Block, arrival: Arrival, news: bool) -> bool:
+    """RFC 5681 2: nothing new, no text, the same window, while something is outstanding.
+
+    A SACK block with news makes one of any ACK (RFC 6675 2): a receiver may tune its window at the same time.
+    """
     send = block.send
-    return (
-        arrival.ack == send.una and send.flight > 0 and not arrival.length and arrival.window == send.window
-    )
+    if arrival.ack != send.una or not send.flight:
+        return False
+    return news or (not arrival.length and arrival.window == send.window)
 
 
 def _check_closing(block: Block, now: int) -> bool:

@@ -190,10 +190,14 @@ class Sender:
         self._resent = at + len(piece.text) + piece.fin
         return piece
 
-    def selective(self, start: int, end: int) -> None:
-        """A SACK block of the peer; one that makes no sense is ignored (RFC 2018 4, 5)."""
-        if self.una < start < end <= self.top:
-            self._sacked.add(start, end)
+    def selective(self, start: int, end: int) -> bool:
+        """A SACK block of the peer; one that makes no sense is ignored (RFC 2018 4, 5). True: it tells of bytes that
+        were not known to have arrived."""
+        if not self.una < start < end <= self.top:
+            return False
+        news = any(self._sacked.gaps(start, end))
+        self._sacked.add(start, end)
+        return news
 
     def offered(self, seq: int, ack: int, window: int) -> None:
         """The peer's window, unless the segment is older than the one that last set it (RFC 9293 3.10.7.4)."""
