@@ -62,9 +62,7 @@ def _port(number: int) -> text.Tree:
 
 def _app(number: int) -> text.Tree:
     path = f"\\device\\harddiskvolume1\\program files\\vendor\\{number}.exe\0"
-    return text.condition(
-        "FWPM_CONDITION_ALE_APP_ID", text.blob(path.encode("utf-16-le")), "FWP_BYTE_BLOB_TYPE"
-    )
+    return text.condition("FWPM_CONDITION_ALE_APP_ID", text.blob(path.encode("utf-16-le")), "FWP_BYTE_BLOB_TYPE")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ What is accepted must come back: written and read again it is the same descripto
 from __future__ import annotations
 
 from tamiz.formats.sddl import parse_sddl, write_sddl
-from tamiz.formats.security_binary import read_security, write_security
+from tamiz.formats.sddl.binary import read_security, write_security
 from tamiz.model.errors import InputError, Place
 from tamiz.model.security import SecurityDescriptor
 

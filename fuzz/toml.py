@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tamiz.formats.complete import complete
 from tamiz.formats.merge import merge
-from tamiz.formats.toml_conditions import SHAPES
-from tamiz.formats.toml_names import FIELD_ALIASES, layer_names
-from tamiz.formats.toml_policy import read_toml
-from tamiz.formats.toml_values import CONSTRUCTORS
+from tamiz.formats.toml.conditions import SHAPES
+from tamiz.formats.toml.names import FIELD_ALIASES, layer_names
+from tamiz.formats.toml.policy import read_toml
+from tamiz.formats.toml.values import CONSTRUCTORS
 from tamiz.model.errors import InputError
 
 ALLOWED = (InputError,)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from tamiz.formats.sddl_expressions import EXISTENCES, MEMBERSHIPS, RELATIONS, encode_name, join
+from tamiz.formats.sddl.expressions import EXISTENCES, MEMBERSHIPS, RELATIONS, encode_name, join
 from tamiz.model.security import (
     NO_ACCESS_CONTROL,
     Ace,
@@ -39,12 +39,8 @@ guids = st.one_of(st.just(""), st.uuids().map(str))
 
 
 @st.composite
-def attributes(
-    draw: Callable, prefixes: tuple[str, ...] = ("", "@USER.", "@DEVICE.", "@RESOURCE.")
-) -> Attribute:
-    name = draw(
-        st.one_of(st.text(_CHARACTERS, min_size=1, max_size=8), st.sampled_from(("Exists", "contains")))
-    )
+def attributes(draw: Callable, prefixes: tuple[str, ...] = ("", "@USER.", "@DEVICE.", "@RESOURCE.")) -> Attribute:
+    name = draw(st.one_of(st.text(_CHARACTERS, min_size=1, max_size=8), st.sampled_from(("Exists", "contains"))))
     return Attribute(encode_name(draw(st.sampled_from(prefixes)), name))
 
 

@@ -9,7 +9,7 @@ import pytest
 from tamiz.analysis.explain import Question, explain
 from tamiz.engine.engine import Engine
 from tamiz.formats.complete import complete
-from tamiz.formats.toml_policy import read_toml
+from tamiz.formats.toml.policy import read_toml
 from tamiz.model._tables import FIELD
 from tamiz.model.decisions import Action
 from tamiz.model.explanation import Explanation

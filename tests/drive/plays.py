@@ -6,7 +6,7 @@ import io
 
 from tamiz.drive.world import Side, Stage, play
 from tamiz.formats.complete import complete
-from tamiz.formats.toml_policy import read_toml
+from tamiz.formats.toml.policy import read_toml
 from tamiz.model.policy import Policy
 from tamiz.model.reading import Reading
 from tamiz.model.trace import Step, Trace

@@ -29,7 +29,7 @@ from tamiz.model.windows import WindowsVersion
 from tamiz.outcomes.pcapfile import PcapWriter
 from tamiz.outcomes.replayed import Report, document, lines
 from tamiz.sources.capture import Capture, Record, open_capture
-from tamiz.sources.observer_table import MAX_FLOWS
+from tamiz.sources.observer.table import MAX_FLOWS
 from tamiz.stack.witness import Known
 from tamiz.wire import icmp
 from tamiz.wire.fragments import fragment

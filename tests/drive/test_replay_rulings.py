@@ -17,7 +17,7 @@ from tamiz.model.conditions import Condition
 from tamiz.model.decisions import Decision
 from tamiz.model.keys import FieldKey, LayerKey
 from tamiz.model.values import Range, V4Mask, V6Mask, Value, address, u8, u16, u32
-from tamiz.sources.observer_flows import Ends
+from tamiz.sources.observer.flows import Ends
 from tamiz.stack.fields import Embedded
 from tamiz.stack.rows import CREATING, layer_key
 from tamiz.stack.sequences import SEQUENCES

@@ -22,7 +22,7 @@ from tamiz.model.trace import Trace
 from tamiz.outcomes.pcapfile import PcapWriter
 from tamiz.sources.capture import open_capture
 from tamiz.sources.observer import Observer
-from tamiz.sources.observer_flows import Ends, Flow, Plan
+from tamiz.sources.observer.flows import Ends, Flow, Plan
 from tamiz.sources.scenario import NAMES, built_in
 from tamiz.stack.witness import Known
 

@@ -113,14 +113,10 @@ WORLD = token(EVERYONE)
             True,
             id="36: a container with capability",
         ),
-        pytest.param(
-            CAPABILITY_FILTER, container(EVERYONE, PRIVATE, "S-1-15-2-1"), False, id="37: with another one"
-        ),
+        pytest.param(CAPABILITY_FILTER, container(EVERYONE, PRIVATE, "S-1-15-2-1"), False, id="37: with another one"),
         pytest.param(CAPABILITY_FILTER, WORLD, True, id="38: an ordinary token"),
         # field-evidence.md K1: what Windows did with containers
-        pytest.param(
-            CAPABILITY_FILTER, container(EVERYONE, PACKAGE), False, id="K1 case 2: a container without any"
-        ),
+        pytest.param(CAPABILITY_FILTER, container(EVERYONE, PACKAGE), False, id="K1 case 2: a container without any"),
         pytest.param(
             "O:LSD:(A;;CC;;;S-1-15-3-3)(A;;CC;;;WD)(A;;CC;;;AN)",
             container(EVERYONE, PACKAGE, CAPABILITY),
@@ -176,15 +172,9 @@ WORLD = token(EVERYONE)
         pytest.param("O:SYD:(A;;CC;;;OW)", WORLD, False, id="and of nobody else"),
         pytest.param("D:(A;;CC;;;OW)", WORLD, False, id="without an owner, of nobody"),
         # restricted tokens
-        pytest.param(
-            "D:(A;;CC;;;WD)", token(EVERYONE, restricted=frozenset({EVERYONE})), True, id="both passes"
-        ),
-        pytest.param(
-            "D:(A;;CC;;;WD)", token(EVERYONE, restricted=frozenset({ANONYMOUS})), False, id="the first only"
-        ),
-        pytest.param(
-            "D:(A;;CC;;;AN)", token(EVERYONE, restricted=frozenset({ANONYMOUS})), False, id="the second only"
-        ),
+        pytest.param("D:(A;;CC;;;WD)", token(EVERYONE, restricted=frozenset({EVERYONE})), True, id="both passes"),
+        pytest.param("D:(A;;CC;;;WD)", token(EVERYONE, restricted=frozenset({ANONYMOUS})), False, id="the first only"),
+        pytest.param("D:(A;;CC;;;AN)", token(EVERYONE, restricted=frozenset({ANONYMOUS})), False, id="the second only"),
         pytest.param(
             "D:(A;;CC;;;WD)(A;;CC;;;AN)",
             token(EVERYONE, restricted=frozenset({ANONYMOUS})),
@@ -201,19 +191,13 @@ WORLD = token(EVERYONE)
         pytest.param(
             "D:(A;;CC;;;WD)", container(EVERYONE, PACKAGE), False, id="a container with the user's grant only"
         ),
-        pytest.param(
-            f"D:(A;;CC;;;{PACKAGE})", container(EVERYONE, PACKAGE), False, id="with the package's grant only"
-        ),
-        pytest.param(
-            f"D:(A;;CC;;;{PACKAGE})(A;;CC;;;WD)", container(EVERYONE, PACKAGE), True, id="with both"
-        ),
+        pytest.param(f"D:(A;;CC;;;{PACKAGE})", container(EVERYONE, PACKAGE), False, id="with the package's grant only"),
+        pytest.param(f"D:(A;;CC;;;{PACKAGE})(A;;CC;;;WD)", container(EVERYONE, PACKAGE), True, id="with both"),
         pytest.param(
             "D:(A;;CC;;;AC)(A;;CC;;;WD)", container(EVERYONE, "S-1-15-2-1"), True, id="as one of all packages"
         ),
         pytest.param("D:(A;;CC;;;AC)(A;;CC;;;WD)", container(EVERYONE, PACKAGE), False, id="less privileged"),
-        pytest.param(
-            "D:(A;;CC;;;S-1-15-2-2)(A;;CC;;;WD)", container(EVERYONE), True, id="all restricted packages"
-        ),
+        pytest.param("D:(A;;CC;;;S-1-15-2-2)(A;;CC;;;WD)", container(EVERYONE), True, id="all restricted packages"),
         pytest.param("D:NO_ACCESS_CONTROL", container(EVERYONE, PACKAGE), True, id="a null DACL"),
         pytest.param(
             f"D:(D;;CC;;;{PACKAGE})(A;;CC;;;AC)(A;;CC;;;WD)",
@@ -221,9 +205,7 @@ WORLD = token(EVERYONE)
             True,
             id="a denial to its package does not count",
         ),
-        pytest.param(
-            "D:(D;;CC;;;WD)(A;;CC;;;AC)", container(EVERYONE, "S-1-15-2-1"), False, id="one to its user does"
-        ),
+        pytest.param("D:(D;;CC;;;WD)(A;;CC;;;AC)", container(EVERYONE, "S-1-15-2-1"), False, id="one to its user does"),
         pytest.param(
             "D:(A;;CC;;;AC)(A;;CC;;;WD)",
             container(EVERYONE, "S-1-15-2-1", restricted=frozenset({EVERYONE})),
@@ -252,9 +234,7 @@ APP = 'WIN://SYSAPPID Contains "Example.App_1"'
 @pytest.mark.parametrize(
     ("text", "attributes", "granted"),
     [
-        pytest.param(
-            f"(XA;;CC;;;WD;({APP}))", {"WIN://SYSAPPID": ("Example.App_1", "x")}, True, id="allowed if true"
-        ),
+        pytest.param(f"(XA;;CC;;;WD;({APP}))", {"WIN://SYSAPPID": ("Example.App_1", "x")}, True, id="allowed if true"),
         pytest.param(f"(XA;;CC;;;WD;({APP}))", {"WIN://SYSAPPID": ("Another_1",)}, False, id="not if false"),
         pytest.param(f"(XA;;CC;;;WD;({APP}))", {}, False, id="not if unknown"),
         pytest.param(
@@ -263,9 +243,7 @@ APP = 'WIN://SYSAPPID Contains "Example.App_1"'
             False,
             id="denied if true",
         ),
-        pytest.param(
-            f"(XD;;CC;;;WD;({APP}))(A;;CC;;;WD)", {"WIN://SYSAPPID": ("Another_1",)}, True, id="not if false"
-        ),
+        pytest.param(f"(XD;;CC;;;WD;({APP}))(A;;CC;;;WD)", {"WIN://SYSAPPID": ("Another_1",)}, True, id="not if false"),
         pytest.param(f"(XD;;CC;;;WD;({APP}))(A;;CC;;;WD)", {}, False, id="denied if unknown"),
         pytest.param(f"(XA;;CC;;;WD;(!({APP})))", {}, False, id="the negation of unknown is unknown"),
         pytest.param("(XA;;CC;;;BA;(a))", {"a": (1,)}, False, id="true, but of another trustee"),
@@ -284,9 +262,7 @@ def test_an_expression_over_attributes_that_were_not_told_is_an_atom() -> None:
 def test_a_resource_attribute_is_read_from_the_descriptor() -> None:
     text = 'D:(XA;;CC;;;WD;(@User.level >= @Resource.level))S:(RA;;;;;WD;("level",TI,0,3))'
     for level, granted in ((2, False), (3, True)):
-        assert access_formula(sd(text), token(EVERYONE, attributes={"@USER.level": (level,)})) == constant(
-            granted
-        )
+        assert access_formula(sd(text), token(EVERYONE, attributes={"@USER.level": (level,)})) == constant(granted)
 
 
 # -- tokens that are known in part ------------------------------------------------------------------------------
@@ -320,9 +296,7 @@ IN_WORLD, IN_CAPABILITY, CONTAINER = (
         ),
         pytest.param("D:NO_ACCESS_CONTROL", None, TRUE, id="a null DACL grants everybody"),
         pytest.param("D:", None, FALSE, id="an empty DACL grants nobody"),
-        pytest.param(
-            "D:(A;;CC;;;WD)", Token(app_container=False), IN_WORLD, id="Everyone is not taken for granted"
-        ),
+        pytest.param("D:(A;;CC;;;WD)", Token(app_container=False), IN_WORLD, id="Everyone is not taken for granted"),
         pytest.param(
             "D:(A;;CC;;;WD)",
             Token(frozenset({EVERYONE}), app_container=False),
@@ -335,9 +309,7 @@ IN_WORLD, IN_CAPABILITY, CONTAINER = (
             FALSE,
             id="or not to be there",
         ),
-        pytest.param(
-            "D:(A;;CC;;;AC)(A;;CC;;;S-1-15-3-1)", Token(app_container=False), FALSE, id="no package outside"
-        ),
+        pytest.param("D:(A;;CC;;;AC)(A;;CC;;;S-1-15-3-1)", Token(app_container=False), FALSE, id="no package outside"),
         pytest.param(
             "D:(A;;CC;;;S-1-15-3-1)(A;;CC;;;WD)",
             Token(frozenset({EVERYONE, Sid.parse(PACKAGE)})),
@@ -350,9 +322,7 @@ IN_WORLD, IN_CAPABILITY, CONTAINER = (
             negate(any_of((Atom("is in S-1-5-32-544"), Atom("only denies with S-1-5-32-544")))),
             id="a denial hangs on deny-only groups too",
         ),
-        pytest.param(
-            "D:(A;;CC;;;DA)", Token(app_container=False), Atom("is in DA"), id="a group of an unknown domain"
-        ),
+        pytest.param("D:(A;;CC;;;DA)", Token(app_container=False), Atom("is in DA"), id="a group of an unknown domain"),
         pytest.param("D:(A;;CC;;;DA)", token(USER), FALSE, id="which a complete token cannot be in"),
         pytest.param(
             "D:(A;;CC;;;DA)",
@@ -374,10 +344,7 @@ def test_a_token_that_is_known_in_part(text: str, subject: Token | None, formula
 
 # -- laws -------------------------------------------------------------------------------------------------------
 
-POOL = [
-    Sid.parse(t)
-    for t in ("S-1-1-0", "S-1-5-7", "S-1-5-32-544", "S-1-3-4", "S-1-15-2-1", "S-1-15-2-2", CAPABILITY)
-]
+POOL = [Sid.parse(t) for t in ("S-1-1-0", "S-1-5-7", "S-1-5-32-544", "S-1-3-4", "S-1-15-2-1", "S-1-15-2-2", CAPABILITY)]
 TYPES = [
     AceType.ALLOW,
     AceType.DENY,
@@ -398,9 +365,7 @@ def acls(draw: st.DrawFn) -> tuple[Ace, ...]:
     return tuple(found)
 
 
-checked = st.builds(
-    SecurityDescriptor, st.none() | st.sampled_from(POOL), st.none(), st.none() | acls(), st.none()
-)
+checked = st.builds(SecurityDescriptor, st.none() | st.sampled_from(POOL), st.none(), st.none() | acls(), st.none())
 
 
 @st.composite
@@ -435,9 +400,7 @@ def windows(descriptor: SecurityDescriptor, subject: Token) -> bool:
     packages = (subject.present - people) | {Sid(15, (2, 2))}
     granted, boxed = walk(people, people | subject.deny_only, packages)
     if subject.restricted is not None:
-        outside = frozenset(
-            s for s in subject.restricted if not (subject.app_container and s.authority == 15)
-        )
+        outside = frozenset(s for s in subject.restricted if not (subject.app_container and s.authority == 15))
         granted = granted and walk(outside, outside, frozenset())[0]
     return granted and (boxed or not subject.app_container)
 
@@ -494,9 +457,7 @@ NUMBER, TEXT = Attribute("n"), Attribute("@USER.t")
 typed: st.SearchStrategy[Expression] = st.recursive(
     st.one_of(
         st.builds(Existence, st.sampled_from(("", "Exists", "Not_Exists")), st.sampled_from((NUMBER, TEXT))),
-        st.builds(
-            Relation, st.sampled_from(("==", "<", ">=")), st.just(NUMBER), st.just(Literals((Number(1),)))
-        ),
+        st.builds(Relation, st.sampled_from(("==", "<", ">=")), st.just(NUMBER), st.just(Literals((Number(1),)))),
         st.builds(Relation, st.sampled_from(("==", "Contains")), st.just(TEXT), st.just(Literals(("x",)))),
     ),
     lambda inner: st.one_of(

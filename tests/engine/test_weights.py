@@ -63,9 +63,7 @@ def _filter(weight: Value, conditions: tuple[Condition, ...] = ()) -> Filter:
 
 @pytest.mark.shared
 @pytest.mark.parametrize(("dump", "fields", "automatic"), DUMPS)
-def test_every_automatic_weight_of_a_real_policy_is_exact(
-    dump: str, fields: FieldList, automatic: int
-) -> None:
+def test_every_automatic_weight_of_a_real_policy_is_exact(dump: str, fields: FieldList, automatic: int) -> None:
     layers = catalog.layers(fields)
     filters = [f for f in _policy(dump).filters if f.weight.type is not DataType.UINT64]
     wrong = [str(f) for f in filters if effective_weight(f, layers[f.layer]) != f.effective_weight]
@@ -326,9 +324,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("name", "fields", "conditions", "expected"), EXAMPLES)
-def test_worked_examples(
-    name: str, fields: FieldList, conditions: tuple[Condition, ...], expected: int
-) -> None:
+def test_worked_examples(name: str, fields: FieldList, conditions: tuple[Condition, ...], expected: int) -> None:
     assert hex(low60(_layer(name, fields), conditions)) == hex(expected)
 
 
@@ -395,9 +391,7 @@ _LAYERS = st.sampled_from([x for x in catalog.layers().values() if x.fields])
 
 
 @given(_LAYERS, st.data())
-def test_a_weight_has_60_bits_and_does_not_hang_on_the_order_of_conditions(
-    layer: Layer, data: st.DataObject
-) -> None:
+def test_a_weight_has_60_bits_and_does_not_hang_on_the_order_of_conditions(layer: Layer, data: st.DataObject) -> None:
     fields = data.draw(st.lists(st.sampled_from(layer.fields), max_size=6))
     conditions = [Condition(f.key, MatchType.EQUAL, EMPTY) for f in fields]
     weight = low60(layer, conditions)

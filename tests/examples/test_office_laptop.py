@@ -71,9 +71,7 @@ def test_reading_it_warns_of_nothing(read: Policy) -> None:
     assert (read.whole, read.lists_sublayers, read.lists_callouts) == (True, True, True)
 
 
-@pytest.mark.parametrize(
-    "kind", ["sublayers", "providers", "callouts", "contexts", "layers", "sessions", "endpoints"]
-)
+@pytest.mark.parametrize("kind", ["sublayers", "providers", "callouts", "contexts", "layers", "sessions", "endpoints"])
 def test_the_objects_come_back_as_they_were_made(made: Policy, read: Policy, kind: str) -> None:
     def by_key(policy: Policy) -> dict[Any, Any]:
         return {item.id if kind == "endpoints" else item.key: item for item in getattr(policy, kind)}
@@ -206,9 +204,7 @@ def test_stealth(engine: Engine, version: int, profile: Profile, wanted: Action)
     assert _decide(engine, "INBOUND_TRANSPORT_V{}_DISCARD", version, facts).action is wanted
 
 
-def test_a_connection_that_windows_had_authorised_is_not_blocked_on_both_sides(
-    read: Policy, engine: Engine
-) -> None:
+def test_a_connection_that_windows_had_authorised_is_not_blocked_on_both_sides(read: Policy, engine: Engine) -> None:
     for endpoint in read.endpoints:
         version, remote = endpoint.ip_version, str(ipaddress.ip_address(endpoint.remote_address))
         ports = (endpoint.local_port, endpoint.remote_port)

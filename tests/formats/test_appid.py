@@ -85,12 +85,8 @@ def test_the_blob_is_lower_case_utf_16_with_its_nul() -> None:
 @pytest.mark.parametrize(
     ("text", "volume"),
     [
-        pytest.param(
-            "C:=\\Device\\HarddiskVolume3", ("C:", "\\device\\harddiskvolume3"), id="as Windows writes it"
-        ),
-        pytest.param(
-            "d=\\device\\x\\", ("D:", "\\device\\x"), id="without colon, with a backslash at the end"
-        ),
+        pytest.param("C:=\\Device\\HarddiskVolume3", ("C:", "\\device\\harddiskvolume3"), id="as Windows writes it"),
+        pytest.param("d=\\device\\x\\", ("D:", "\\device\\x"), id="without colon, with a backslash at the end"),
     ],
 )
 def test_volumes(text: str, volume: tuple[str, str]) -> None:

@@ -57,9 +57,7 @@ def test_a_file_refers_to_objects_of_the_files_before_it(here: Path) -> None:
 def test_one_object_with_two_contents_is_refused_unless_the_last_one_wins(here: Path) -> None:
     for name, weight in (("a", 0x101), ("b", 0x102)):
         (here / f"{name}.toml").write_text(f'[[sublayer]]\nname = "s"\nweight = {weight}\n')
-    with pytest.raises(
-        InputError, match=r"found weight 258, wanted weight 257, as in a\.toml; or --last-wins"
-    ):
+    with pytest.raises(InputError, match=r"found weight 258, wanted weight 257, as in a\.toml; or --last-wins"):
         load_policies(["a.toml", "b.toml"])
     assert load_policies(["a.toml", "b.toml"], last_wins=True).sublayers[0].weight == 0x102
 
@@ -77,9 +75,7 @@ def test_the_same_file_twice_is_the_file(here: Path) -> None:
         pytest.param("", "older", 37, id="as the caller says"),
     ],
 )
-def test_weights_follow_the_field_lists(
-    head: str, fields: FieldList | None, app_bit: int, here: Path
-) -> None:
+def test_weights_follow_the_field_lists(head: str, fields: FieldList | None, app_bit: int, here: Path) -> None:
     (here / "a.toml").write_text(head + FILTER.format(name="x") + 'conditions = { app = "System" }\n')
     assert load_policies(["a.toml"], fields=fields).filters[0].effective_weight == 1 << app_bit
 

@@ -108,9 +108,7 @@ def test_other_objects_conflict_too(member: str, first: object, second: object) 
 
 def test_the_names_of_windows_own_objects_are_in_the_language_of_the_machine() -> None:
     key = ProviderKey("FWPM_PROVIDER_MPSSVC_WF")
-    policies = [
-        of(name, rule(name=name, provider=key), providers=(Provider(key, name),)) for name in ("a", "b")
-    ]
+    policies = [of(name, rule(name=name, provider=key), providers=(Provider(key, name),)) for name in ("a", "b")]
     merged = merge(policies)
     assert ([p.name for p in merged.providers], [f.name for f in merged.filters]) == (["a"], ["a"])
 
@@ -168,9 +166,7 @@ def test_completion_refuses_a_weight_that_windows_refuses() -> None:
 
 
 def test_completion_numbers_callouts_and_contexts() -> None:
-    callouts = tuple(
-        Callout(CalloutKey(guid(n)), "c", None, id=number) for n, number in enumerate((None, 300, None))
-    )
+    callouts = tuple(Callout(CalloutKey(guid(n)), "c", None, id=number) for n, number in enumerate((None, 300, None)))
     done = complete(of("a", callouts=callouts, contexts=(_context(1), _context(2))))
     assert [c.id for c in done.callouts] == [301, 300, 302]
     assert [c.id for c in done.contexts] == [1, 2]
@@ -189,16 +185,12 @@ def _context(n: int) -> ProviderContext:
     [
         pytest.param([0xFFFF, 0xFFFF, 0xFFFF], [65535, 65534, 65533], id="the highest goes down"),
         pytest.param([0xA000], [0xA001], id="one that Windows has taken goes up"),
-        pytest.param(
-            [0x8000, 0x8000, 0x8000, 0x8000], [32769, 32770, 32766, 32771], id="up and down in turn"
-        ),
+        pytest.param([0x8000, 0x8000, 0x8000, 0x8000], [32769, 32770, 32766, 32771], id="up and down in turn"),
         pytest.param([0x100, 0x100], [0x100, 0x101], id="up first"),
         pytest.param([None, 0x100, None], [None, 0x100, None], id="a weight nobody knows stays unknown"),
     ],
 )
-def test_a_sublayer_whose_weight_is_taken_gets_the_closest(
-    asked: list[int | None], given: list[int | None]
-) -> None:
+def test_a_sublayer_whose_weight_is_taken_gets_the_closest(asked: list[int | None], given: list[int | None]) -> None:
     merged = merge([of("a", sublayers=tuple(sub(n, weight) for n, weight in enumerate(asked)))])
     assert [s.weight for s in merged.sublayers] == given
     assert len(merged.warnings) == sum(a != g for a, g in zip(asked, given, strict=True))
@@ -220,9 +212,7 @@ def test_the_warning_says_who_has_the_weight() -> None:
 
 def test_more_sublayers_than_there_are_weights_is_an_error() -> None:
     weights = _taken(range(0x10000))
-    with pytest.raises(
-        InputError, match=r"found more than 65536, wanted at most 65536 \(FWP_E_TOO_MANY_SUBLAYERS\)"
-    ):
+    with pytest.raises(InputError, match=r"found more than 65536, wanted at most 65536 \(FWP_E_TOO_MANY_SUBLAYERS\)"):
         weights.closest(5)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tamiz.formats.netsh import looks_like_netsh, read_netsh
-from tamiz.formats.netsh_complaints import MOST
+from tamiz.formats.netsh.complaints import MOST
 from tamiz.model import catalog
 from tamiz.model._tables import (
     CalloutBehaviourFlags,
@@ -154,9 +154,7 @@ STATE = text.state_dump(
         text.a_layer(V6_LAYER, 50, fields=()),
     ],
     providers=[text.a_provider(serviceName="svc", flags=text.flags("FWPM_PROVIDER_FLAG_DISABLED"))],
-    sublayers=[
-        text.a_sublayer(flags=text.flags("FWPM_SUBLAYER_FLAG_PERSISTENT"), providerKey=text.guid(0xB0000001))
-    ],
+    sublayers=[text.a_sublayer(flags=text.flags("FWPM_SUBLAYER_FLAG_PERSISTENT"), providerKey=text.guid(0xB0000001))],
     contexts=[text.a_context(flags=text.flags("FWPM_PROVIDER_CONTEXT_FLAG_PERSISTENT")), CLASSIFY],
     sessions=[text.a_session(flags=text.flags("FWPM_SESSION_FLAG_DYNAMIC")), text.a_session(2, sid="")],
     endpoints=[
@@ -291,9 +289,7 @@ def test_blanks_belong_to_a_name() -> None:
     ids=["CDATA", "a comment", "an instruction"],
 )  # fmt: skip
 def test_the_end_of_the_first_root_is_no_end_inside(dress: bytes) -> None:
-    dump = text.state_dump([text.a_layer(filters=[text.a_filter(name="n")])]).replace(
-        b"<name>n</name>", dress
-    )
+    dump = text.state_dump([text.a_layer(filters=[text.a_filter(name="n")])]).replace(b"<name>n</name>", dress)
     assert len(read(dump).other) == 2
 
 
@@ -380,9 +376,7 @@ def test_what_a_newer_windows_adds_is_read_with_a_warning(dump: bytes, warning: 
 def test_what_is_not_known_is_kept_where_the_model_has_a_place_for_it() -> None:
     layer = (read(text.state_dump([text.a_layer("FWPM_LAYER_NEW_V6_DISCARD")])).layers or ())[0]
     assert (layer.guid, layer.ip_version, layer.discard) == ("", 6, True)
-    assert read(text.state_dump(endpoints=[text.an_endpoint(new="1")])).endpoints[0].other == (
-        Node("new", "1"),
-    )
+    assert read(text.state_dump(endpoints=[text.an_endpoint(new="1")])).endpoints[0].other == (Node("new", "1"),)
     assert read(text.filters_dump([], [], ("newList", "x"))).other == (Node("newList", "x"),)
     new = text.condition("FWPM_CONDITION_NEW", text.v4_mask("10.0.0.0", "255.0.0.0"), "FWP_V4_ADDR_MASK")
     assert str(one_filter(conditions=[new]).conditions[0].value) == "10.0.0.0/8"

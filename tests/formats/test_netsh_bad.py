@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamiz.formats import netsh_xml
-from tamiz.formats.netsh import looks_like_netsh, read_netsh
+from tamiz.formats.netsh import looks_like_netsh, read_netsh, trees
 from tamiz.model.errors import InputError
 from tests.formats.netsh_text import (
     FIELDS,
@@ -47,9 +46,7 @@ def refusal(data: bytes) -> InputError:
 FILTERS = filters_dump([a_filter()], [a_provider()])
 STATE = state_dump([a_layer(filters=[a_filter()])], endpoints=[an_endpoint()])
 HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n'
-LAUGHS = (
-    b"<!DOCTYPE wfpdiag [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'><!ENTITY c '&b;&b;&b;&b;'>]>\n"
-)
+LAUGHS = b"<!DOCTYPE wfpdiag [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'><!ENTITY c '&b;&b;&b;&b;'>]>\n"
 
 # -- no XML, or not the right XML -------------------------------------------------------------------------------------
 
@@ -104,11 +101,9 @@ def test_a_state_dump_cut_between_its_roots_is_read_with_a_warning() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("limit", "small"), [("MAX_BYTES", 1000), ("MAX_MARKS", 20)], ids=["bytes", "elements"]
-)
+@pytest.mark.parametrize(("limit", "small"), [("MAX_BYTES", 1000), ("MAX_MARKS", 20)], ids=["bytes", "elements"])
 def test_a_dump_beyond_the_limits_is_refused(limit: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(netsh_xml, limit, small)
+    monkeypatch.setattr(trees, limit, small)
     assert str(small) in refusal(FILTERS).wanted
 
 
@@ -182,9 +177,7 @@ def with_condition(*arguments: Any) -> bytes:
                      id="an element where a key belongs"),
     ],
 )  # fmt: skip
-def test_a_filter_that_is_wrong_is_named_with_its_line(
-    changes: dict[str, Any], found: str, code: str | None
-) -> None:
+def test_a_filter_that_is_wrong_is_named_with_its_line(changes: dict[str, Any], found: str, code: str | None) -> None:
     error = refusal(filters_dump([a_filter(7), a_filter(8, "the wrong one", **changes)]))
     assert error.found.startswith(found) and error.code == code
     assert error.subject.startswith("filter ") and error.place.line is not None
@@ -337,9 +330,7 @@ def inside(*filters: Tree, **others: Any) -> bytes:
                      "FWPM_GENERAL_CONTEXT without a buffer", None, id="a general context without its buffer"),
     ],
 )  # fmt: skip
-def test_a_dump_that_contradicts_itself_is_refused(
-    data: bytes, subject: str, found: str, code: str | None
-) -> None:
+def test_a_dump_that_contradicts_itself_is_refused(data: bytes, subject: str, found: str, code: str | None) -> None:
     error = refusal(data)
     assert error.subject.startswith(subject) and error.code == code
     assert error.found.startswith(found) and error.place.line is not None
@@ -347,17 +338,13 @@ def test_a_dump_that_contradicts_itself_is_refused(
 
 def test_an_element_beyond_line_65535_is_named_with_its_own_line() -> None:
     gap = b"\n" * 70000
-    dump = FILTERS.replace(b"<filters ", gap + b"<!-- <weight> --><filters ").replace(
-        b"<uint8>7", b"<uint8>99"
-    )
+    dump = FILTERS.replace(b"<filters ", gap + b"<!-- <weight> --><filters ").replace(b"<uint8>7", b"<uint8>99")
     expected = dump[: dump.index(b"<weight>", dump.index(b"-->"))].count(b"\n") + 1
     assert refusal(dump).place.line == expected > 70000
 
 
 def test_the_second_root_has_the_lines_of_the_file() -> None:
-    dump = state_dump(
-        second=("firewallState", [("dynamicKeywordAddresses", [("x", "1"), ("x", [("y", "2")])])])
-    )
+    dump = state_dump(second=("firewallState", [("dynamicKeywordAddresses", [("x", "1"), ("x", [("y", "2")])])]))
     broken = dump.replace(b"<y>", b"text<y>")
     line = broken[: broken.index(b"text<y>")].count(b"\n") + 1
     assert abs((refusal(broken).place.line or 0) - line) <= 1
@@ -379,9 +366,7 @@ def test_bytes_are_a_dump_or_refused(data: bytes) -> None:
         refusal(candidate)
 
 
-@given(
-    st.integers(0, len(STATE) - 1), st.sampled_from([b"", b"<", b">", b"&", b"]]>", b"<item>", b"\xff", b"9"])
-)
+@given(st.integers(0, len(STATE) - 1), st.sampled_from([b"", b"<", b">", b"&", b"]]>", b"<item>", b"\xff", b"9"]))
 @settings(max_examples=200, deadline=None)
 def test_a_dump_with_one_place_changed_is_read_or_refused(at: int, change: bytes) -> None:
     try:

@@ -100,11 +100,7 @@ def text_of(element: etree._Element) -> object:
         return key_names().get(text, text)
     if element.tag == "data":
         return bytes.fromhex(text)
-    if (
-        element.tag in ("uint32", "addr", "localV4Address", "remoteV4Address")
-        and "." in text
-        and ":" not in text
-    ):
+    if element.tag in ("uint32", "addr", "localV4Address", "remoteV4Address") and "." in text and ":" not in text:
         return int.from_bytes(socket.inet_pton(socket.AF_INET, text), "big")
     if element.tag in ("byteArray16", "addr", "localV6Address", "remoteV6Address") and ":" in text:
         return socket.inet_pton(socket.AF_INET6, text)

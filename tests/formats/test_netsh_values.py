@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tamiz.formats.netsh import read_netsh
-from tamiz.formats.netsh_filters import ACTIONS, DATA_TYPES, FIELD_KINDS
-from tamiz.formats.netsh_values import MEMBERS, TYPES
+from tamiz.formats.netsh.filters import ACTIONS, DATA_TYPES, FIELD_KINDS
+from tamiz.formats.netsh.values import MEMBERS, TYPES
 from tamiz.model._tables import DataType, FieldKind, MatchType
 from tamiz.model.conditions import Condition
 from tamiz.model.errors import InputError
@@ -64,9 +64,7 @@ VALUES_V6: list[Any] = [
 
 
 @pytest.mark.parametrize(("field", "content", "kind", "match", "expected"), VALUES)
-def test_a_condition_holds_what_netsh_printed(
-    field: str, content: Any, kind: str, match: str, expected: Value
-) -> None:
+def test_a_condition_holds_what_netsh_printed(field: str, content: Any, kind: str, match: str, expected: Value) -> None:
     found = one_filter(conditions=[text.condition(field, content, kind, f"FWP_MATCH_{match}")])
     assert found.conditions == (Condition(FieldKey(field), MatchType[match], expected),)
 
@@ -109,9 +107,7 @@ def test_a_security_descriptor_keeps_its_text() -> None:
 
 def test_equal_conditions_are_one_object() -> None:
     port = text.condition(PORT, 443, "FWP_UINT16")
-    first, second = read(
-        text.filters_dump([text.a_filter(1, "a", [port]), text.a_filter(2, "b", [port])])
-    ).filters
+    first, second = read(text.filters_dump([text.a_filter(1, "a", [port]), text.a_filter(2, "b", [port])])).filters
     assert first.conditions[0] is second.conditions[0]
 
 
@@ -125,9 +121,7 @@ def test_every_type_of_value_has_a_reader_save_those_of_tokens() -> None:
 
 
 def test_a_field_that_no_catalog_has_still_wants_a_match_that_fits_its_value() -> None:
-    wrong = text.condition(
-        "FWPM_CONDITION_NEW", text.interval("FWP_UINT8", 9, 1), "FWP_RANGE_TYPE", "FWP_MATCH_RANGE"
-    )
+    wrong = text.condition("FWPM_CONDITION_NEW", text.interval("FWP_UINT8", 9, 1), "FWP_RANGE_TYPE", "FWP_MATCH_RANGE")
     with pytest.raises(InputError, match="FWP_E_INVALID_RANGE"):
         one_filter(conditions=[wrong])
 

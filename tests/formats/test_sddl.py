@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tamiz.formats.sddl import INVALID, MAX_TEXT, parse_sddl, write_sddl
-from tamiz.formats.security_binary import read_security, write_security
+from tamiz.formats.sddl.binary import read_security, write_security
 from tamiz.model.errors import InputError, Place
 from tamiz.model.security import (
     Ace,
@@ -88,21 +88,11 @@ def allow(sid: Sid = EVERYONE) -> Ace:
             SecurityDescriptor(None, None, (allow(),), (), ("P", "AR", "AI"), ("AI",)),
             id="flags",
         ),
-        pytest.param(
-            "D:AIP", SecurityDescriptor(dacl=(), dacl_flags=("P", "AI")), id="flags in another order"
-        ),
-        pytest.param(
-            "D:PS:", SecurityDescriptor(dacl=(), sacl=(), dacl_flags=("P",)), id="P is no part of S:"
-        ),
-        pytest.param(
-            " O: SY D: (A;;CC;;;WD) ", SecurityDescriptor(LOCAL_SYSTEM, dacl=(allow(),)), id="spaces"
-        ),
-        pytest.param(
-            "O:s-1-5-0x12D:", SecurityDescriptor(LOCAL_SYSTEM, dacl=()), id="a hexadecimal SID before D:"
-        ),
-        pytest.param(
-            "O:DAG:LA", SecurityDescriptor(DomainAlias("DA"), DomainAlias("LA")), id="aliases of a domain"
-        ),
+        pytest.param("D:AIP", SecurityDescriptor(dacl=(), dacl_flags=("P", "AI")), id="flags in another order"),
+        pytest.param("D:PS:", SecurityDescriptor(dacl=(), sacl=(), dacl_flags=("P",)), id="P is no part of S:"),
+        pytest.param(" O: SY D: (A;;CC;;;WD) ", SecurityDescriptor(LOCAL_SYSTEM, dacl=(allow(),)), id="spaces"),
+        pytest.param("O:s-1-5-0x12D:", SecurityDescriptor(LOCAL_SYSTEM, dacl=()), id="a hexadecimal SID before D:"),
+        pytest.param("O:DAG:LA", SecurityDescriptor(DomainAlias("DA"), DomainAlias("LA")), id="aliases of a domain"),
     ],
 )
 def test_the_parts_of_a_descriptor(text: str, descriptor: SecurityDescriptor) -> None:
@@ -136,9 +126,7 @@ def test_every_alias_comes_back(letters: str) -> None:
         pytest.param("KA", 0xF003F, "CCDCLCSWRPWPSDRCWDWO", id="all of a registry key"),
         pytest.param("GRGWGXGA", 0xF0000000, "GAGXGWGR", id="generic rights"),
         pytest.param("-1", 0xFFFFFFFF, "0xffffffff", id="a negative number"),
-        pytest.param(
-            "0x123456789", 0xFFFFFFFF, "0xffffffff", id="more than 32 bits are all bits, as in Windows"
-        ),
+        pytest.param("0x123456789", 0xFFFFFFFF, "0xffffffff", id="more than 32 bits are all bits, as in Windows"),
         pytest.param("cc rc", 0x20001, "CCRC", id="lower case and a space"),
     ],
 )
@@ -168,9 +156,7 @@ def test_flags_of_an_entry(flags: str, value: int) -> None:
     assert only(f"(A;{flags};CC;;;WD)").flags == AceFlags(value)
 
 
-@pytest.mark.parametrize(
-    "kind", [k for k in AceType if not k.is_conditional and k is not AceType.RESOURCE_ATTRIBUTE]
-)
+@pytest.mark.parametrize("kind", [k for k in AceType if not k.is_conditional and k is not AceType.RESOURCE_ATTRIBUTE])
 def test_plain_types(kind: AceType) -> None:
     assert only(f"({kind.value};;CC;;;WD)") == Ace(kind, AceFlags(0), 1, EVERYONE)
 
@@ -221,9 +207,7 @@ A, B, C = (Existence("", Attribute(name)) for name in "abc")
         pytest.param("! ! (a)", Negation(Negation(A)), id="twice, with spaces"),
         pytest.param("!@User.b", Negation(Existence("", Attribute("@USER.b"))), id="of a prefixed name"),
         pytest.param("Exists a", Existence("Exists", Attribute("a")), id="an existence"),
-        pytest.param(
-            "not_exists @device.a", Existence("Not_Exists", Attribute("@DEVICE.a")), id="in any case"
-        ),
+        pytest.param("not_exists @device.a", Existence("Not_Exists", Attribute("@DEVICE.a")), id="in any case"),
         pytest.param(
             "Member_of{SID(BA), sid(S-1-5-7)}",
             Membership("Member_of", Literals((ADMINISTRATORS, ANONYMOUS), composite=True)),
@@ -239,20 +223,14 @@ A, B, C = (Existence("", Attribute(name)) for name in "abc")
             Relation("==", Attribute("@USER.a"), Attribute("@RESOURCE.b")),
             id="two names",
         ),
-        pytest.param(
-            "a<=-0x1F", Relation("<=", Attribute("a"), Literals((Number(-31, "-", 16),))), id="signed hex"
-        ),
-        pytest.param(
-            "a != +017", Relation("!=", Attribute("a"), Literals((Number(15, "+", 8),))), id="signed octal"
-        ),
+        pytest.param("a<=-0x1F", Relation("<=", Attribute("a"), Literals((Number(-31, "-", 16),))), id="signed hex"),
+        pytest.param("a != +017", Relation("!=", Attribute("a"), Literals((Number(15, "+", 8),))), id="signed octal"),
         pytest.param(
             "a == 0xffffffffffffffff",
             Relation("==", Attribute("a"), Literals((Number(-1, base=16),))),
             id="64 bits",
         ),
-        pytest.param(
-            "a Any_of {}", Relation("Any_of", Attribute("a"), Literals((), composite=True)), id="no values"
-        ),
+        pytest.param("a Any_of {}", Relation("Any_of", Attribute("a"), Literals((), composite=True)), id="no values"),
         pytest.param(
             'a Any_of {"x", 2, #0f, SID(WD)}',
             Relation("Any_of", Attribute("a"), Literals(("x", Number(2), b"\x0f", EVERYONE), composite=True)),
@@ -264,18 +242,10 @@ A, B, C = (Existence("", Attribute(name)) for name in "abc")
             id="an odd number of digits",
         ),
         pytest.param('a == ")(;"', Relation("==", Attribute("a"), Literals((")(;",))), id="signs in a text"),
-        pytest.param(
-            "@User.a%0020b", Existence("", Attribute("@USER.a%0020b")), id="an escaped space in a name"
-        ),
-        pytest.param(
-            "@User.%0061-#;", Existence("", Attribute("@USER.a-#;")), id="signs that need no escape"
-        ),
-        pytest.param(
-            "%0061%0040", Existence("", Attribute("a%0040")), id="an escape that is needed in a plain name"
-        ),
-        pytest.param(
-            "@User.%D83D%DE00", Existence("", Attribute("@USER.%d83d%de00")), id="a pair of surrogates"
-        ),
+        pytest.param("@User.a%0020b", Existence("", Attribute("@USER.a%0020b")), id="an escaped space in a name"),
+        pytest.param("@User.%0061-#;", Existence("", Attribute("@USER.a-#;")), id="signs that need no escape"),
+        pytest.param("%0061%0040", Existence("", Attribute("a%0040")), id="an escape that is needed in a plain name"),
+        pytest.param("@User.%D83D%DE00", Existence("", Attribute("@USER.%d83d%de00")), id="a pair of surrogates"),
     ],
 )
 def test_expressions(text: str, expression: Expression) -> None:
@@ -287,12 +257,8 @@ def test_expressions(text: str, expression: Expression) -> None:
     ("text", "claim"),
     [
         pytest.param('("n",TI,0,-1,+07,0x10)', Claim("n", "TI", 0, (-1, 7, 16)), id="signed numbers"),
-        pytest.param(
-            '("n",TU,0x3,18446744073709551615)', Claim("n", "TU", 3, ((1 << 64) - 1,)), id="an unsigned one"
-        ),
-        pytest.param(
-            '( "n" , ts , 0 , "a" , "b,)(" )', Claim("n", "TS", 0, ("a", "b,)(")), id="texts and spaces"
-        ),
+        pytest.param('("n",TU,0x3,18446744073709551615)', Claim("n", "TU", 3, ((1 << 64) - 1,)), id="an unsigned one"),
+        pytest.param('( "n" , ts , 0 , "a" , "b,)(" )', Claim("n", "TS", 0, ("a", "b,)(")), id="texts and spaces"),
         pytest.param('("n",TD,0,SID(BA),WD)', Claim("n", "TD", 0, (ADMINISTRATORS, EVERYONE)), id="SIDs"),
         pytest.param('("n",TX,0,00ff,#1)', Claim("n", "TX", 0, (b"\x00\xff", b"\x01")), id="bytes"),
         pytest.param('("n",TB,0,0,1)', Claim("n", "TB", 0, (0, 1)), id="truth values"),
@@ -374,13 +340,9 @@ def test_what_is_no_descriptor_is_refused(text: str) -> None:
     "text",
     [
         pytest.param("D:" + "(" * 100_000, id="a hundred thousand parentheses"),
-        pytest.param(
-            "D:(XA;;CC;;;WD;(" + "(" * 9999 + "a" + ")" * 9999 + "))", id="parentheses in an expression"
-        ),
+        pytest.param("D:(XA;;CC;;;WD;(" + "(" * 9999 + "a" + ")" * 9999 + "))", id="parentheses in an expression"),
         pytest.param("D:(XA;;CC;;;WD;(" + "!" * 99_999 + "(a)))", id="a hundred thousand negations"),
-        pytest.param(
-            "D:(XA;;CC;;;WD;(a == " + "9" * 99_999 + "))", id="a number of a hundred thousand digits"
-        ),
+        pytest.param("D:(XA;;CC;;;WD;(a == " + "9" * 99_999 + "))", id="a number of a hundred thousand digits"),
         pytest.param("D:(A;;" + "9" * 99_999 + ";;;WD)", id="such a mask"),
         pytest.param("O:S-1-5" + "-1" * 99_999, id="a SID of a hundred thousand parts"),
         pytest.param("D:" + "(A;;CC;;;WD)" * 3277, id="more entries than an ACL holds"),

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tamiz.formats.sddl import INVALID, parse_sddl, write_sddl
-from tamiz.formats.security_binary import read_security, write_security
+from tamiz.formats.sddl.binary import read_security, write_security
 from tamiz.model.errors import InputError, Place
 from tamiz.model.security import Ace, AceFlags, AceType, SecurityDescriptor
 from tamiz.model.sids import EVERYONE
@@ -136,9 +136,7 @@ NAME, TEXT = "f8020000006100", "10020000006200"
         pytest.param(one("00000000" + "01000000" + WORLD), id="an entry of no size"),
         pytest.param(one("00001000" + "01000000" + WORLD[:16]), id="a SID beyond its entry"),
         pytest.param(one("30001400" + "01000000" + WORLD), id="an unknown type"),
-        pytest.param(
-            one("05001400" + "01000000" + "03000000" + "00000000" * 2), id="object types that do not fit"
-        ),
+        pytest.param(one("05001400" + "01000000" + "03000000" + "00000000" * 2), id="object types that do not fit"),
         pytest.param(one("09001400" + "01000000" + WORLD), id="a conditional entry without an expression"),
         pytest.param(one("12001400" + "01000000" + WORLD), id="a resource attribute without a claim"),
         pytest.param(conditional(""), id="an expression of nothing"),
@@ -147,9 +145,7 @@ NAME, TEXT = "f8020000006100", "10020000006200"
         pytest.param(conditional("80"), id="an operator without values"),
         pytest.param(conditional(TEXT + NAME + "80"), id="a literal at the left"),
         pytest.param(conditional(NAME + NAME + "80"), id="a plain name at the right"),
-        pytest.param(
-            conditional(NAME + TEXT + "80" + NAME + TEXT + "80" + "80"), id="a comparison of answers"
-        ),
+        pytest.param(conditional(NAME + TEXT + "80" + NAME + TEXT + "80" + "80"), id="a comparison of answers"),
         pytest.param(conditional(NAME + "89"), id="membership of a name"),
         pytest.param(conditional(TEXT + "87"), id="existence of a text"),
         pytest.param(conditional(TEXT + "a2"), id="negation of a text"),
@@ -160,12 +156,8 @@ NAME, TEXT = "f8020000006100", "10020000006200"
         pytest.param(conditional(NAME + "1001000000" + "61" + "80"), id="half a character in a text"),
         pytest.param(conditional("f800000000"), id="a name of no letters"),
         pytest.param(conditional(NAME + "04" + "00" * 8 + "0902" + "80"), id="an unknown sign"),
-        pytest.param(
-            conditional(NAME + "04" + "01" + "00" * 7 + "0202" + "80"), id="a positive number with a minus"
-        ),
-        pytest.param(
-            conditional(NAME + "01" + "ff00" + "00" * 6 + "0302" + "80"), id="255 in eight signed bits"
-        ),
+        pytest.param(conditional(NAME + "04" + "01" + "00" * 7 + "0202" + "80"), id="a positive number with a minus"),
+        pytest.param(conditional(NAME + "01" + "ff00" + "00" * 6 + "0302" + "80"), id="255 in eight signed bits"),
         pytest.param(conditional(NAME + "a2" * 40), id="forty negations"),
         pytest.param(conditional(NAME + "a2" * 5000), id="five thousand negations"),
         pytest.param(conditional((NAME + "a2") * 40 + "a0" * 39), id="a junction nested to the right"),

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tamiz.formats.appid import app_blob
-from tamiz.formats.toml_conditions import SHAPES
-from tamiz.formats.toml_names import field_word
-from tamiz.formats.toml_policy import read_toml
-from tamiz.formats.toml_values import granting
+from tamiz.formats.toml.conditions import SHAPES
+from tamiz.formats.toml.names import field_word
+from tamiz.formats.toml.policy import read_toml
+from tamiz.formats.toml.values import granting
 from tamiz.model import catalog
 from tamiz.model._tables import DataType, MatchType
 from tamiz.model.conditions import MATCHES, Condition
@@ -121,9 +121,7 @@ def test_every_shape_on_every_type_is_what_windows_accepts_or_its_error(sample: 
     elif accepted:  # a list of flags has a meaning for these matches only
         assert "found a list of" in refusal(text, layer)
     else:
-        assert refusal(text, layer).endswith(
-            ("(FWP_E_MATCH_TYPE_MISMATCH)", "(FWP_E_INVALID_RANGE)", "[low, high]")
-        )
+        assert refusal(text, layer).endswith(("(FWP_E_MATCH_TYPE_MISMATCH)", "(FWP_E_INVALID_RANGE)", "[low, high]"))
 
 
 _FLAG_MATCHES = {
@@ -384,9 +382,7 @@ def test_a_descriptor_that_windows_would_not_read_is_refused_with_its_code() -> 
 
 
 def test_an_item_of_a_list_is_refused_in_its_own_line() -> None:
-    assert refusal("{ remote-port = [\n53,\n'x',\n] }").startswith(
-        "p.toml:9: filter 'f', key 'conditions.remote-port'"
-    )
+    assert refusal("{ remote-port = [\n53,\n'x',\n] }").startswith("p.toml:9: filter 'f', key 'conditions.remote-port'")
 
 
 def test_a_negated_value_of_one_family_at_both_is_refused_lest_it_opens_the_other() -> None:

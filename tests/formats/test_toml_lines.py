@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamiz.formats.toml_lines import MAX_BYTES, Path, read_document
+from tamiz.formats.toml.lines import MAX_BYTES, Path, read_document
 from tamiz.model.errors import InputError
 
 
@@ -26,9 +26,7 @@ def _paths(value: Any, at: Path = ()) -> set[Path]:
         pytest.param("a = 1\nb = 2", ("b",), 2, id="a key"),
         pytest.param("# x\n\n[t]\na = 1", ("t", "a"), 4, id="a key in a table"),
         pytest.param("[[f]]\n[[f]]\na = 1", ("f", 1, "a"), 3, id="a key in the second of two tables"),
-        pytest.param(
-            "[[f]]\n[f.c]\na = 1\n[[f]]\n[f.c]\na = 1", ("f", 1, "c", "a"), 6, id="a table inside it"
-        ),
+        pytest.param("[[f]]\n[f.c]\na = 1\n[[f]]\n[f.c]\na = 1", ("f", 1, "c", "a"), 6, id="a table inside it"),
         pytest.param("[[f]]\n[[f.g]]\n[[f.g]]\na = 1", ("f", 0, "g", 1, "a"), 4, id="tables in a table"),
         pytest.param("a = [\n1, # one\n2,\n]", ("a", 1), 3, id="an item of a list over several lines"),
         pytest.param("a = [{ b = 1 },\n { b = [2,\n 3] }]", ("a", 1, "b", 1), 3, id="an item deep inside"),
@@ -136,9 +134,7 @@ def _inline(pairs: dict[str, str]) -> str:
 
 _VALUES = st.recursive(
     _SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=3).map(_array) | st.dictionaries(_KEYS, inner, max_size=3).map(_inline)
-    ),
+    lambda inner: st.lists(inner, max_size=3).map(_array) | st.dictionaries(_KEYS, inner, max_size=3).map(_inline),
     max_leaves=5,
 )
 _BODY = st.dictionaries(_KEYS, _VALUES, max_size=3).map(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tamiz.formats import toml_names as names
+from tamiz.formats.toml import names
 from tamiz.model import catalog
 from tamiz.model._tables import ALIASES, GUIDS, LAYER
 from tamiz.model.keys import CalloutKey, FieldKey, LayerKey, ProviderKey, SublayerKey
@@ -42,9 +42,7 @@ def test_short_aliases_name_fields_that_exist() -> None:
             "IP_SOURCE_PORT",
             id="at the vSwitch it is the source port",
         ),
-        pytest.param(
-            "icmp-code", "EGRESS_VSWITCH_TRANSPORT_V6", "IP_DESTINATION_PORT", id="and the destination port"
-        ),
+        pytest.param("icmp-code", "EGRESS_VSWITCH_TRANSPORT_V6", "IP_DESTINATION_PORT", id="and the destination port"),
     ],
 )
 def test_icmp_fields_are_ports(text: str, layer: str, field: str) -> None:
@@ -70,9 +68,7 @@ def test_every_layer_has_a_friendly_name() -> None:
             id="without a family it is both",
         ),
         pytest.param("ale-auth-connect-v6", ("ALE_AUTH_CONNECT_V6",), id="-v6 is one"),
-        pytest.param(
-            "stream-discard", ("STREAM_V4_DISCARD", "STREAM_V6_DISCARD"), id="the family stands inside"
-        ),
+        pytest.param("stream-discard", ("STREAM_V4_DISCARD", "STREAM_V6_DISCARD"), id="the family stands inside"),
         pytest.param("rpc-um", ("RPC_UM",), id="a layer that has no family"),
         pytest.param("no-such-layer", (), id="an unknown name is none"),
     ],

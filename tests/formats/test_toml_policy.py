@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tamiz.formats.load import load_policies
-from tamiz.formats.toml_policy import read_toml
+from tamiz.formats.toml.policy import read_toml
 from tamiz.model._tables import (
     CalloutBehaviourFlags,
     CalloutFlags,
@@ -100,9 +100,7 @@ def test_the_example_of_the_design_reads_as_it_says() -> None:
 
 def test_a_drive_that_has_no_volume_is_a_warning_once() -> None:
     (warning,) = read(DESIGN + FILTER + "action = 'block'\nconditions = { app = 'C:\\x' }").warnings
-    assert warning.startswith(
-        "p.toml:27: C: is not in [volumes]: paths on it are compared with the same drive letter"
-    )
+    assert warning.startswith("p.toml:27: C: is not in [volumes]: paths on it are compared with the same drive letter")
 
 
 def test_the_kill_switch_of_the_examples_loads_without_a_warning() -> None:
@@ -140,9 +138,7 @@ def test_weights(members: str, weight: Value) -> None:
         pytest.param("persistent = true", FilterFlags.PERSISTENT, id="persistent"),
         pytest.param("boot-time = true", FilterFlags.BOOTTIME, id="boot-time"),
         pytest.param("disabled = true", FilterFlags.DISABLED, id="disabled"),
-        pytest.param(
-            "flags = ['indexed', 'silent-mode']", FilterFlags.INDEXED | FilterFlags.SILENT_MODE, id="by name"
-        ),
+        pytest.param("flags = ['indexed', 'silent-mode']", FilterFlags.INDEXED | FilterFlags.SILENT_MODE, id="by name"),
         pytest.param("hard = false", FilterFlags(0), id="false is as absent"),
     ],
 )
@@ -168,9 +164,7 @@ def test_other_members_of_a_filter() -> None:
         pytest.param("", "FWPM_SUBLAYER_UNIVERSAL", id="none is the layer's default"),
         pytest.param("sublayer = 'mpssvc-wf'", "FWPM_SUBLAYER_MPSSVC_WF", id="a friendly name"),
         pytest.param("sublayer = 'FWPM_SUBLAYER_MPSSVC_WF'", "FWPM_SUBLAYER_MPSSVC_WF", id="an FWPM_ name"),
-        pytest.param(
-            "sublayer = '{B3CDD441-AF90-41BA-A745-7C6008FF2301}'", "FWPM_SUBLAYER_MPSSVC_WF", id="a GUID"
-        ),
+        pytest.param("sublayer = '{B3CDD441-AF90-41BA-A745-7C6008FF2301}'", "FWPM_SUBLAYER_MPSSVC_WF", id="a GUID"),
         pytest.param("sublayer = 'own'", KEY, id="a name of the file"),
         pytest.param(f"sublayer = '{KEY}'", KEY, id="a key of the file"),
     ],
@@ -181,10 +175,7 @@ def test_sublayers_by_name(members: str, sublayer: str) -> None:
 
 
 def test_a_name_of_the_file_comes_before_one_of_windows() -> None:
-    assert (
-        one("sublayer = 'universal'", f"[[sublayer]]\nname = 'universal'\nkey = '{KEY}'\nweight = 1").sublayer
-        == KEY
-    )
+    assert one("sublayer = 'universal'", f"[[sublayer]]\nname = 'universal'\nkey = '{KEY}'\nweight = 1").sublayer == KEY
 
 
 @pytest.mark.parametrize(
@@ -280,10 +271,7 @@ downlevel = true
         ("00000100",),
     )
     assert (sublayer.weight, sublayer.provider, sublayer.flags) == (16, KEY, SublayerFlags.PERSISTENT)
-    assert (
-        callout.flags
-        == CalloutFlags.PERSISTENT | CalloutFlags.USES_PROVIDER_CONTEXT | CalloutFlags.REGISTERED
-    )
+    assert callout.flags == CalloutFlags.PERSISTENT | CalloutFlags.USES_PROVIDER_CONTEXT | CalloutFlags.REGISTERED
     assert (callout.id, callout.layer, callout.behaviour) == (
         300,
         None,

@@ -14,7 +14,7 @@ from typing import Protocol
 from tamiz.drive.node import Node
 from tamiz.engine.engine import Engine
 from tamiz.formats.complete import complete
-from tamiz.formats.toml_policy import read_toml
+from tamiz.formats.toml.policy import read_toml
 from tamiz.model.decisions import Decision
 from tamiz.model.policy import Policy
 from tamiz.model.windows import NEWEST, WindowsVersion

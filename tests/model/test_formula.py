@@ -65,10 +65,7 @@ def plain(formula: Formula) -> bool:
     if isinstance(formula, Not):
         return not isinstance(formula.operand, Constant) and plain(formula.operand)
     if isinstance(formula, And | Or):
-        return all(
-            not isinstance(operand, Constant | type(formula)) and plain(operand)
-            for operand in formula.operands
-        )
+        return all(not isinstance(operand, Constant | type(formula)) and plain(operand) for operand in formula.operands)
     return True
 
 

@@ -30,9 +30,7 @@ A, B = Existence("", Attribute("a")), Existence("", Attribute("@USER.b"))
     ("expression", "text"),
     [
         pytest.param(A, "a", id="a name alone"),
-        pytest.param(
-            Existence("Not_Exists", Attribute("@DEVICE.x")), "Not_Exists @DEVICE.x", id="an existence"
-        ),
+        pytest.param(Existence("Not_Exists", Attribute("@DEVICE.x")), "Not_Exists @DEVICE.x", id="an existence"),
         pytest.param(
             Relation("Contains", Attribute("WIN://SYSAPPID"), Literals(("App",))),
             'WIN://SYSAPPID Contains "App"',
@@ -44,9 +42,7 @@ A, B = Existence("", Attribute("a")), Existence("", Attribute("@USER.b"))
             id="a membership in a list",
         ),
         pytest.param(Negation(A), "!(a)", id="a negation has its parentheses"),
-        pytest.param(
-            Junction("&&", (A, Junction("||", (A, B)))), "(a) && ((a) || (@USER.b))", id="a nested junction"
-        ),
+        pytest.param(Junction("&&", (A, Junction("||", (A, B)))), "(a) && ((a) || (@USER.b))", id="a nested junction"),
         pytest.param(
             Relation("==", Attribute("a"), Literals((b"\x0a\xff", Number(7)), composite=True)),
             "a == {#0aff, 7}",

@@ -23,14 +23,10 @@ from tests.descriptors import sids
     ("text", "sid"),
     [
         pytest.param("S-1-1-0", EVERYONE, id="Everyone"),
-        pytest.param(
-            "S-1-0-0", NULL_SID, id="the null SID is the package of a process outside any app container"
-        ),
+        pytest.param("S-1-0-0", NULL_SID, id="the null SID is the package of a process outside any app container"),
         pytest.param("S-1-15-2-1", ALL_PACKAGES, id="ALL APPLICATION PACKAGES"),
         pytest.param("S-1-5-32-544", Sid(5, (32, 544)), id="two subauthorities"),
-        pytest.param(
-            "S-1-0x12A05F200-7", Sid(5000000000, (7,)), id="an authority beyond 32 bits is hexadecimal"
-        ),
+        pytest.param("S-1-0x12A05F200-7", Sid(5000000000, (7,)), id="an authority beyond 32 bits is hexadecimal"),
     ],
 )
 def test_a_sid_prints_as_it_is_read(text: str, sid: Sid) -> None:

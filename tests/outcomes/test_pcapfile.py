@@ -94,9 +94,7 @@ def test_what_is_written_can_be_read_by_its_own_layout(rows):
         writer.write(time_ns, packet)
     rest = file.getvalue()[24:]
     for time_ns, packet in rows:
-        seconds, fraction, size, original = (
-            int.from_bytes(rest[at : at + 4], "little") for at in (0, 4, 8, 12)
-        )
+        seconds, fraction, size, original = (int.from_bytes(rest[at : at + 4], "little") for at in (0, 4, 8, 12))
         assert (seconds * 10**9 + fraction, size, original) == (time_ns, len(packet), len(packet))
         assert rest[16 : 16 + size] == packet
         rest = rest[16 + size :]

@@ -8,7 +8,7 @@ import pytest
 
 from tamiz.drive.world import Side, Stage, play
 from tamiz.formats.complete import complete
-from tamiz.formats.toml_policy import read_toml
+from tamiz.formats.toml.policy import read_toml
 from tamiz.outcomes.picture import NARROW, WIDE, lines
 from tamiz.sources.scenario import NAMES, built_in
 

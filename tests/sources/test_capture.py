@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from fuzz.captures import Drip, block, option, pcap, pcapng, read
 from tamiz.model.errors import InputError
 from tamiz.sources.capture import Interface, Record, open_capture
-from tamiz.sources.capture_bytes import MAX_PACKET, PIECE
-from tamiz.sources.capture_pcapng import MAX_INTERFACES
+from tamiz.sources.capture.pcapng import MAX_INTERFACES
+from tamiz.sources.capture.stream import MAX_PACKET, PIECE
 from tamiz.wire.link import Sent
 
 FILE = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 ffff0000 65000000")
@@ -69,9 +69,7 @@ def test_an_empty_capture_has_no_records():
     [
         pytest.param(b"", 0, "an empty file", id="an empty file"),
         pytest.param(b"MZ\x90\0", 0, "the bytes 4d 5a 90 00", id="no capture"),
-        pytest.param(
-            b"GMBU" + bytes(20), 0, "a Microsoft Network Monitor capture", id="another vendor's capture"
-        ),
+        pytest.param(b"GMBU" + bytes(20), 0, "a Microsoft Network Monitor capture", id="another vendor's capture"),
         pytest.param(b"<?xml version", 0, "an XML file", id="a policy dump"),
         pytest.param(FILE[:23], 0, "23 bytes", id="a header that is cut"),
         pytest.param(FILE[:6] + b"\x03\0" + FILE[8:], 4, "version 2.3", id="a version of the nineties"),
@@ -114,9 +112,7 @@ def test_a_section_begins_anew_in_its_own_byte_order():
         assert [interface.linktype for interface in capture.interfaces] == [1, 101, 1, 101]
     assert [record.number for record in found] == list(range(1, 9))
     assert [record.interface for record in found] == [0, 1, 1, 0, 2, 3, 3, 2]
-    assert [record[1:3] + record[4:6] for record in found[:4]] == [
-        record[1:3] + record[4:6] for record in found[4:]
-    ]
+    assert [record[1:3] + record[4:6] for record in found[:4]] == [record[1:3] + record[4:6] for record in found[4:]]
 
 
 SECTION = block("<", 0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
@@ -190,9 +186,7 @@ PACKET_AT = len(SECTION) + len(interface())
         pytest.param(SECTION[:12] + b"\2" + SECTION[13:], 12, "version 2.0", id="version 2"),
         pytest.param(SECTION + b"\1\0\0\0\x0e\0\0\0", 32, "a length of 14", id="no multiple of four"),
         pytest.param(SECTION + b"\1\0\0\0\x08\0\0\0", 32, "a length of 8", id="shorter than itself"),
-        pytest.param(
-            SECTION + b"\6\0\0\0\xfc\xff\xff\xff", 32, "a length of 4294967292", id="an absurd length"
-        ),
+        pytest.param(SECTION + b"\6\0\0\0\xfc\xff\xff\xff", 32, "a length of 4294967292", id="an absurd length"),
         pytest.param(
             SECTION + interface()[:-4] + b"\x10\0\0\0",
             44,
@@ -206,9 +200,7 @@ PACKET_AT = len(SECTION) + len(interface())
             id="of an unknown block",
         ),
         pytest.param(SECTION + enhanced(), 36, "interface 0", id="an interface that was not described"),
-        pytest.param(
-            SECTION + interface() + enhanced(number=1), PACKET_AT + 8, "interface 1", id="another one"
-        ),
+        pytest.param(SECTION + interface() + enhanced(number=1), PACKET_AT + 8, "interface 1", id="another one"),
         pytest.param(
             SECTION + interface() + block("<", 6, struct.pack("<IIIII", 0, 0, 0, 9, 9) + bytes(8)),
             PACKET_AT,
@@ -329,9 +321,7 @@ def test_a_path_is_opened_and_closed(tmp_path):
 def test_a_path_that_is_no_capture_is_closed_again(tmp_path, recwarn):
     path = tmp_path / "a.txt"
     path.write_bytes(b"no capture")
-    with pytest.raises(
-        InputError, match=r"a\.txt: at byte 0: the capture: found the bytes 6e 6f 20 63, wanted"
-    ):
+    with pytest.raises(InputError, match=r"a\.txt: at byte 0: the capture: found the bytes 6e 6f 20 63, wanted"):
         open_capture(str(path))
     gc.collect()
     assert not [warning for warning in recwarn if warning.category is ResourceWarning]
@@ -366,16 +356,11 @@ def test_a_stream_that_fails_is_an_input_that_cannot_be_read():
             return super().read(30)
 
     found, ending = read(Failing(FILE + RECORD))
-    assert (
-        found == []
-        and ending == "it: at byte 30: the file: found input/output error, wanted bytes that can be read"
-    )
+    assert found == [] and ending == "it: at byte 30: the file: found input/output error, wanted bytes that can be read"
 
 
 def test_memory_stays_constant():
-    capture = open_capture(
-        Drip((FILE + (RECORD[:8] + b"\x00\x08\0\0" * 2 + bytes(2048)) * 2000), PIECE), "it"
-    )
+    capture = open_capture(Drip((FILE + (RECORD[:8] + b"\x00\x08\0\0" * 2 + bytes(2048)) * 2000), PIECE), "it")
     for record in capture:
         assert len(capture._source.buffer) <= 2 * PIECE and len(record.data) == 2048
 
@@ -393,12 +378,9 @@ packets = st.lists(st.tuples(times, st.binary(max_size=40)), max_size=8)
 @given(packets)
 def test_both_formats_say_the_same(given_packets):
     classic = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 0, 101) + b"".join(
-        struct.pack("<IIII", *divmod(time, 10**9), len(data), len(data)) + data
-        for time, data in given_packets
+        struct.pack("<IIII", *divmod(time, 10**9), len(data), len(data)) + data for time, data in given_packets
     )
-    modern = (
-        SECTION + interface((9, b"\x09")) + b"".join(enhanced(data, time) for time, data in given_packets)
-    )
+    modern = SECTION + interface((9, b"\x09")) + b"".join(enhanced(data, time) for time, data in given_packets)
     wanted = [(number, time, data) for number, (time, data) in enumerate(given_packets, 1)]
     for data in (classic, modern):
         assert [(record.number, record.time_ns, record.data) for record in records(data)] == wanted

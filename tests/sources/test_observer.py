@@ -21,9 +21,9 @@ from tamiz.model.errors import InputError
 from tamiz.outcomes.pcapfile import PcapWriter, mac
 from tamiz.sources.capture import Record, open_capture
 from tamiz.sources.observer import Observer
-from tamiz.sources.observer_flows import ENDED, Ends, Flow, Plan, Step, reassembled
-from tamiz.sources.observer_local import infer
-from tamiz.sources.observer_quoted import quotation
+from tamiz.sources.observer.flows import ENDED, Ends, Flow, Plan, Step, reassembled
+from tamiz.sources.observer.local import infer
+from tamiz.sources.observer.quoted import quotation
 from tamiz.stack.rows import Unit
 from tamiz.stack.sequences import SEQUENCES
 from tamiz.wire import icmp

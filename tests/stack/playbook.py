@@ -76,9 +76,7 @@ class Stage:
 
     # -- the script ----------------------------------------------------------------------------------
 
-    def block(
-        self, layer: str, host: str | None = None, how: str = "block", when: Rule | None = None
-    ) -> None:
+    def block(self, layer: str, host: str | None = None, how: str = "block", when: Rule | None = None) -> None:
         """Block at a layer, by its short name; `how`: block, absorb or pend."""
         self.blocks.append((host, lambda c: c.layer.short == layer and (when is None or when(c)), how))
 
@@ -138,29 +136,21 @@ class Stage:
     # -- what happened -------------------------------------------------------------------------------
 
     def classified(self, host: str | None = None, since: int = 0) -> list[Classify]:
-        return [
-            s.request
-            for s in self.steps[since:]
-            if host in (None, s.host) and isinstance(s.request, Classify)
-        ]
+        return [s.request for s in self.steps[since:] if host in (None, s.host) and isinstance(s.request, Classify)]
 
     def layers(self, host: str | None = None, since: int = 0) -> list[str]:
         return [c.layer.short for c in self.classified(host, since)]
 
     def met(self, host: str, since: int = 0) -> list[str]:
         """Layers with the word of their packet: "INBOUND_TRANSPORT_V4 SYN"."""
-        return [
-            f"{c.layer.short} {c.packet}" if c.packet else c.layer.short for c in self.classified(host, since)
-        ]
+        return [f"{c.layer.short} {c.packet}" if c.packet else c.layer.short for c in self.classified(host, since)]
 
     def at(self, layer: str, host: str | None = None, since: int = 0) -> list[Classify]:
         return [c for c in self.classified(host, since) if c.layer.short == layer]
 
     def sent(self, host: str, since: int = 0) -> list[str]:
         """The words of what a host put on the wire."""
-        return [
-            s.request.word for s in self.steps[since:] if s.host == host and isinstance(s.request, Transmit)
-        ]
+        return [s.request.word for s in self.steps[since:] if s.host == host and isinstance(s.request, Transmit)]
 
     def errors(self, host: str, since: int = 0) -> list[tuple[str, str]]:
         return [
@@ -170,17 +160,13 @@ class Stage:
         ]
 
     def delivered(self, host: str, since: int = 0) -> list[bytes]:
-        return [
-            s.request.data for s in self.steps[since:] if s.host == host and isinstance(s.request, Deliver)
-        ]
+        return [s.request.data for s in self.steps[since:] if s.host == host and isinstance(s.request, Deliver)]
 
     def dropped(self, host: str, since: int = 0) -> list[Dropped]:
         return [s.request for s in self.steps[since:] if s.host == host and isinstance(s.request, Dropped)]
 
     def completed(self, host: str, since: int = 0) -> list[str]:
-        return [
-            s.request.event for s in self.steps[since:] if s.host == host and isinstance(s.request, Completed)
-        ]
+        return [s.request.event for s in self.steps[since:] if s.host == host and isinstance(s.request, Completed)]
 
     def notes(self, host: str, since: int = 0) -> list[str]:
         return [s.request.text for s in self.steps[since:] if s.host == host and isinstance(s.request, Note)]

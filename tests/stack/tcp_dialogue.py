@@ -239,8 +239,7 @@ REACH: dict[str, tuple[str, int, int]] = {
         2,
     ),
     "TIME-WAIT": (
-        CONNECTED
-        + "close\n> FIN-ACK 1 ack 1\n< FIN-ACK 1 ack 2\n= PeerFinished\n> ACK 2 ack 2\n= EnteredTimeWait",
+        CONNECTED + "close\n> FIN-ACK 1 ack 1\n< FIN-ACK 1 ack 2\n= PeerFinished\n> ACK 2 ack 2\n= EnteredTimeWait",
         2,
         2,
     ),

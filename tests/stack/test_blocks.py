@@ -289,9 +289,7 @@ def transit(stage: Stage) -> None:
     sender = two()
     send_udp(sender, udp_client(sender))
     packet = next(
-        s.request.packet
-        for s in sender.steps
-        if hasattr(s.request, "packet") and s.request.packet.__class__ is bytes
+        s.request.packet for s in sender.steps if hasattr(s.request, "packet") and s.request.packet.__class__ is bytes
     )
     stage.run("host", stage.hosts["host"].packet_in(packet, 0, next(iter(stage.hosts["host"].interfaces))))
 

@@ -164,9 +164,7 @@ def test_address_types() -> None:
     [
         pytest.param(CLIENT[4], 80, address(ip(CLIENT[4])), 80, False, id="address and port are as asked"),
         pytest.param(None, 80, EMPTY, 80, True, id="no address: EMPTY, wildcard"),
-        pytest.param(
-            CLIENT[4], 0, address(ip(CLIENT[4])), 49152, True, id="port 0: the chosen port, wildcard"
-        ),
+        pytest.param(CLIENT[4], 0, address(ip(CLIENT[4])), 49152, True, id="port 0: the chosen port, wildcard"),
     ],
 )
 def test_an_explicit_bind(bound: str | None, port: int, local: Value, shown: int, wildcard: bool) -> None:
@@ -286,9 +284,7 @@ def test_loopback_meets_both_halves_and_says_so_everywhere(version: int) -> None
 @pytest.mark.parametrize(
     ("process", "windows", "value", "known"),
     [
-        pytest.param(
-            Process(package=NULL_SID), WindowsVersion.EIGHT, 0x800001, True, id="a standard application"
-        ),
+        pytest.param(Process(package=NULL_SID), WindowsVersion.EIGHT, 0x800001, True, id="a standard application"),
         pytest.param(Process(package=CONTAINER), WindowsVersion.EIGHT, 0x400001, True, id="an app container"),
         pytest.param(Process(), WindowsVersion.EIGHT, 1, False, id="not known: neither bit is"),
         pytest.param(Process(), WindowsVersion.SEVEN, 1, True, id="Windows 7 has no such bits"),

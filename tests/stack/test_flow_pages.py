@@ -203,14 +203,10 @@ def expected(names: list[str], version: int, windows: WindowsVersion) -> list[st
     return list(suffixed(kept, version))
 
 
-@pytest.mark.parametrize(
-    "windows", [WindowsVersion.VISTA, WindowsVersion.SEVEN, WindowsVersion.ELEVEN], ids=str
-)
+@pytest.mark.parametrize("windows", [WindowsVersion.VISTA, WindowsVersion.SEVEN, WindowsVersion.ELEVEN], ids=str)
 @pytest.mark.parametrize("version", [4, 6], ids=["IPv4", "IPv6"])
 @pytest.mark.parametrize("name", PAGES)
-def test_each_host_meets_exactly_the_documented_layers(
-    name: str, version: int, windows: WindowsVersion
-) -> None:
+def test_each_host_meets_exactly_the_documented_layers(name: str, version: int, windows: WindowsVersion) -> None:
     act, client, server = PAGES[name]
     stage = two(HostConfig(windows=windows), HostConfig(windows=windows))
 
@@ -222,9 +218,7 @@ def test_each_host_meets_exactly_the_documented_layers(
     assert stage.met("server") == expected(server, version, windows) + more_server
 
 
-@pytest.mark.parametrize(
-    "windows", [WindowsVersion.VISTA, WindowsVersion.SEVEN, WindowsVersion.ELEVEN], ids=str
-)
+@pytest.mark.parametrize("windows", [WindowsVersion.VISTA, WindowsVersion.SEVEN, WindowsVersion.ELEVEN], ids=str)
 @pytest.mark.parametrize("name", PAGES)
 def test_the_flow_page_table_lists_what_the_hosts_do(name: str, windows: WindowsVersion) -> None:
     stage = two(HostConfig(windows=windows), HostConfig(windows=windows))
@@ -232,9 +226,7 @@ def test_the_flow_page_table_lists_what_the_hosts_do(name: str, windows: Windows
 
     listed = [(leg, layer) for leg in FLOW_PAGES[name] for layer in _layers(leg, windows)]
     for role in ("client", "server"):
-        mine = [
-            layer for (leg_role, layer) in ((leg.role, layer) for leg, layer in listed) if leg_role == role
-        ]
+        mine = [layer for (leg_role, layer) in ((leg.role, layer) for leg, layer in listed) if leg_role == role]
         assert stage.layers(role)[: len(mine)] == mine
     assert {role for role in ("client", "server") if stage.layers(role)} == {leg.role for leg, _ in listed}
 

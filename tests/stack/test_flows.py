@@ -51,9 +51,7 @@ def is_again(classify: Classify) -> bool:
     return bool(number(classify, "FLAGS") & REAUTHORIZE)
 
 
-def reply(
-    stage: Stage, socket: Socket, data: bytes = b"answer", sender: str | None = None, port: int = 53
-) -> None:
+def reply(stage: Stage, socket: Socket, data: bytes = b"answer", sender: str | None = None, port: int = 53) -> None:
     """A datagram to the client's socket, from the server or anybody."""
     source, target = ip(sender or SERVER[4]), ip(CLIENT[4])
     packet = build(between(source, target, Datagram(port, socket.port, data)))
@@ -70,8 +68,7 @@ def test_1_two_datagrams_to_one_peer_are_one_flow() -> None:
     send_udp(stage, client)
     send_udp(stage, client)
     counts = [
-        len(stage.at(f"{name}_V4", "client"))
-        for name in ("ALE_AUTH_CONNECT", "ALE_FLOW_ESTABLISHED", "DATAGRAM_DATA")
+        len(stage.at(f"{name}_V4", "client")) for name in ("ALE_AUTH_CONNECT", "ALE_FLOW_ESTABLISHED", "DATAGRAM_DATA")
     ]
     assert counts == [1, 1, 2]
 

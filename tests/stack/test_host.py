@@ -80,9 +80,7 @@ def test_a_segment_for_no_connection_gets_a_reset_even_with_a_listener() -> None
     tcp_server(stage)
     mark = stage.here
     stray = Segment(1, 80, 5, 9, TcpFlags.ACK, 100)
-    stage.do(
-        "server", stage.hosts["server"].packet_in(build(between(ip(CLIENT[4]), ip(SERVER[4]), stray)), 0)
-    )
+    stage.do("server", stage.hosts["server"].packet_in(build(between(ip(CLIENT[4]), ip(SERVER[4]), stray)), 0))
     assert stage.met("server", mark)[1:] == [
         "INBOUND_TRANSPORT_V4_DISCARD ACK", "OUTBOUND_TRANSPORT_V4 RST", "OUTBOUND_IPPACKET_V4 RST",
     ]  # fmt: skip
@@ -91,9 +89,7 @@ def test_a_segment_for_no_connection_gets_a_reset_even_with_a_listener() -> None
 def test_a_reset_for_nobody_is_not_answered() -> None:
     stage = two()
     stray = Segment(1, 80, 5, 9, TcpFlags.RST, 100)
-    stage.do(
-        "server", stage.hosts["server"].packet_in(build(between(ip(CLIENT[4]), ip(SERVER[4]), stray)), 0)
-    )
+    stage.do("server", stage.hosts["server"].packet_in(build(between(ip(CLIENT[4]), ip(SERVER[4]), stray)), 0))
     assert stage.sent("server") == []
 
 
@@ -384,9 +380,7 @@ def test_any_policy_and_any_calls_leave_the_hosts_sound(
     _sound(stage)
 
 
-def _act(
-    stage: Stage, act: str, listener: object, client: object, server_udp: object, client_udp: object
-) -> None:
+def _act(stage: Stage, act: str, listener: object, client: object, server_udp: object, client_udp: object) -> None:
     from tamiz.model import catalog
     from tamiz.stack.sockets import Socket
 
@@ -423,9 +417,7 @@ def _sound(stage: Stage) -> None:
         met = stage.layers(name)
         assert met.count("ALE_RESOURCE_RELEASE_V4") <= met.count("ALE_RESOURCE_ASSIGNMENT_V4")
         authorized = (
-            met.count("ALE_AUTH_CONNECT_V4")
-            + met.count("ALE_AUTH_RECV_ACCEPT_V4")
-            + met.count("ALE_AUTH_LISTEN_V4")
+            met.count("ALE_AUTH_CONNECT_V4") + met.count("ALE_AUTH_RECV_ACCEPT_V4") + met.count("ALE_AUTH_LISTEN_V4")
         )
         assert met.count("ALE_ENDPOINT_CLOSURE_V4") <= authorized + met.count("ALE_RESOURCE_ASSIGNMENT_V4")
     assert not any(

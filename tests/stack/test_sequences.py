@@ -22,11 +22,7 @@ from tests.stack.playbook import block
 
 WORDS = {"SYN", "SYN-ACK", "ACK", "DATA", "FIN", "RST", "UDP", "ICMP", "ICMP-ERROR", "FRAGMENT", "", None}
 EVENTS = {"bind", "listen", "connect", "accept", "send", "sendto", "receive", "close", "packet"}
-ROWS = [
-    pytest.param(s, row, id=f"{s.name}: {row.layer or 'no layer'}")
-    for s in SEQUENCES.values()
-    for row in s.rows
-]
+ROWS = [pytest.param(s, row, id=f"{s.name}: {row.layer or 'no layer'}") for s in SEQUENCES.values() for row in s.rows]
 UNITS_IN_ORDER = ("call", "flow")
 
 
@@ -72,15 +68,11 @@ def walk(sequence: Sequence, config: HostConfig, version: int, stops: str | None
 @pytest.mark.parametrize("reading", list(Reading), ids=lambda r: r.value)
 @pytest.mark.parametrize("windows", [WindowsVersion.VISTA, WindowsVersion.ELEVEN], ids=str)
 @pytest.mark.parametrize("sequence", SEQUENCES.values(), ids=lambda s: s.name)
-def test_a_walk_meets_the_rows_in_order(
-    sequence: Sequence, windows: WindowsVersion, reading: Reading
-) -> None:
+def test_a_walk_meets_the_rows_in_order(sequence: Sequence, windows: WindowsVersion, reading: Reading) -> None:
     for in_use in (False, True):
         config = HostConfig(windows=windows, reading=reading, layer_in_use=lambda key, yes=in_use: yes)
         *requests, result = walk(sequence, config, 6, None)
-        rows = [
-            r for r in sequence.rows if r.applies(windows, reading) and (in_use or r.when is Condition.ALWAYS)
-        ]
+        rows = [r for r in sequence.rows if r.applies(windows, reading) and (in_use or r.when is Condition.ALWAYS)]
         assert result is None
         assert len(requests) == len(rows)
         for request, row in zip(requests, rows, strict=True):
@@ -97,9 +89,7 @@ def test_a_walk_meets_the_rows_in_order(
 
 @pytest.mark.parametrize(("sequence", "row"), [p for p in ROWS if p.values[1].layer])  # type: ignore[union-attr]
 def test_a_walk_that_is_blocked_follows_the_block_table(sequence: Sequence, row: Row) -> None:
-    config = HostConfig(
-        windows=row.since, reading=row.reading or Reading.DOCUMENTED, layer_in_use=lambda key: True
-    )
+    config = HostConfig(windows=row.since, reading=row.reading or Reading.DOCUMENTED, layer_in_use=lambda key: True)
     *requests, result = walk(sequence, config, 4, real(row))
     met = [base_name(r.layer) for r in requests if isinstance(r, Classify)]
     again = bool(row.flags & 4)

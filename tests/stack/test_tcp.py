@@ -1089,9 +1089,7 @@ def test_more_cannot_be_consumed_than_was_received() -> None:
 
 
 def test_what_is_queued_or_in_flight_can_be_asked() -> None:
-    talk = dialogue(
-        CONNECTED + "send *25000\n" + "".join(f"> ACK {1 + i * 1000} len 1000\n" for i in range(10))
-    )
+    talk = dialogue(CONNECTED + "send *25000\n" + "".join(f"> ACK {1 + i * 1000} len 1000\n" for i in range(10)))
     assert talk.connection.unacknowledged == 25_000
     talk.play("< ACK 1 ack 2001\n" + "".join(f"> ACK {10_001 + i * 1000} len 1000\n" for i in range(3)))
     assert talk.connection.unacknowledged == 23_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tamiz.stack.tcp_states import TRANSITIONS, Event, State
+from tamiz.stack.tcp.states import TRANSITIONS, Event, State
 from tests.stack.tcp_dialogue import ACCEPTED, CONNECTED, REACH, Dialogue, dialogue, reached
 
 STATES = [*REACH]
@@ -362,9 +362,7 @@ def test_a_rst_outside_the_window_is_ignored(state: str) -> None:
     then(state, "< RST {before}\n< RST 70000\nsilence\nstate " + state)
 
 
-@pytest.mark.parametrize(
-    "state", [state for state in STATES if state not in ("SYN-SENT", "SYN-RECEIVED", "CLOSED")]
-)
+@pytest.mark.parametrize("state", [state for state in STATES if state not in ("SYN-SENT", "SYN-RECEIVED", "CLOSED")])
 def test_a_syn_is_challenged_in_every_synchronized_state(state: str) -> None:
     then(state, "< SYN {theirs}\n> ACK {ours} ack {theirs}\nstate " + state)
 
@@ -420,10 +418,7 @@ def test_sending(state: str) -> None:
     open_to_send = state in ("SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "CLOSE-WAIT")
     assert talk.connection.can_send is open_to_send
     if open_to_send:
-        talk.play(
-            "send hello\n"
-            + ("> PSH-ACK 1 text hello" if state in ("ESTABLISHED", "CLOSE-WAIT") else "silence")
-        )
+        talk.play("send hello\n" + ("> PSH-ACK 1 text hello" if state in ("ESTABLISHED", "CLOSE-WAIT") else "silence"))
     else:
         with pytest.raises(ValueError, match=f"found a connection in {state}"):
             talk.connection.send(b"hello", talk.now)
@@ -449,9 +444,7 @@ def test_silence_ends_what_waits_for_an_answer(state: str) -> None:
 
 
 def test_the_abort_of_text_in_flight_stands_at_its_end() -> None:
-    dialogue(
-        CONNECTED + "send hello\n> PSH-ACK 1 text hello\nabort\n> RST-ACK 6 ack 1\n= Reset by us\n= Closed"
-    )
+    dialogue(CONNECTED + "send hello\n> PSH-ACK 1 text hello\nabort\n> RST-ACK 6 ack 1\n= Reset by us\n= Closed")
 
 
 # The table itself -------------------------------------------------------------------------------------

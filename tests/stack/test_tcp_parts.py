@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tamiz.stack.tcp_config import MILLISECOND, SECOND, TcpConfig
-from tamiz.stack.tcp_congestion import Congestion
-from tamiz.stack.tcp_options import Options
-from tamiz.stack.tcp_receive import Receiver
-from tamiz.stack.tcp_send import Sender
-from tamiz.stack.tcp_sequence import MASK, Ranges, position
-from tamiz.stack.tcp_timers import RoundTrip, Timer, Timers
+from tamiz.stack.tcp.config import MILLISECOND, SECOND, TcpConfig
+from tamiz.stack.tcp.congestion import Congestion
+from tamiz.stack.tcp.options import Options
+from tamiz.stack.tcp.receive import Receiver
+from tamiz.stack.tcp.send import Sender
+from tamiz.stack.tcp.sequence import MASK, Ranges, position
+from tamiz.stack.tcp.timers import RoundTrip, Timer, Timers
 from tamiz.wire.tcp import TcpOptions
 
 # Positions and ranges -------------------------------------------------------------------------------
@@ -27,9 +27,7 @@ PLACES = st.tuples(st.integers(0, 60), st.integers(1, 12)).map(lambda pair: (pai
 
 
 @given(st.lists(PLACES, max_size=20), st.integers(0, 60), PLACES)
-def test_ranges_are_a_set_of_numbers(
-    added: list[tuple[int, int]], floor: int, asked: tuple[int, int]
-) -> None:
+def test_ranges_are_a_set_of_numbers(added: list[tuple[int, int]], floor: int, asked: tuple[int, int]) -> None:
     ranges, numbers = Ranges(), set()
     for start, end in added:
         ranges.add(start, end)

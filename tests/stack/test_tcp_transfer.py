@@ -223,16 +223,12 @@ def test_a_perfect_link_needs_no_retransmission() -> None:
 
 
 def test_text_flows_both_ways_at_once() -> None:
-    transfer(
-        Side("client", pattern(60_000), 7000, 1 << 20, 0), Side("server", pattern(50_000), 900, 1 << 20, 0)
-    )
+    transfer(Side("client", pattern(60_000), 7000, 1 << 20, 0), Side("server", pattern(50_000), 900, 1 << 20, 0))
 
 
 def test_a_slow_reader_shuts_the_window_and_nothing_is_lost() -> None:
     reader = Side("server", b"", 1, 1000, 50 * MS)
-    link = transfer(
-        Side("client", pattern(30_000), 30_000, 1 << 20, 0), reader, receive_buffer=4000, window_scale=None
-    )
+    link = transfer(Side("client", pattern(30_000), 30_000, 1 << 20, 0), reader, receive_buffer=4000, window_scale=None)
     assert any(emit.segment.window == 0 for emit in sent(link, "server"))
 
 
@@ -262,18 +258,14 @@ NEAR = st.one_of(st.integers(-3, 12), st.integers(-70_000, 70_000), st.integers(
 STAMP = st.none() | st.tuples(st.integers(0, 0xFFFFFFFF), st.integers(0, 0xFFFFFFFF))
 EDGE = st.integers(-5, 40)
 BLOCKS = st.lists(st.tuples(EDGE, EDGE), max_size=3)
-ARRIVAL = st.tuples(
-    NEAR, NEAR, st.integers(0, 255), st.integers(0, 0xFFFF), st.binary(max_size=6), STAMP, BLOCKS
-)
+ARRIVAL = st.tuples(NEAR, NEAR, st.integers(0, 255), st.integers(0, 0xFFFF), st.binary(max_size=6), STAMP, BLOCKS)
 CALL = st.sampled_from(["send", "close", "abort", "timer", "read"])
 
 
 def hostile(arrival: tuple, ours: int, theirs: int) -> Segment:
     seq, ack, flags, window, text, stamps, blocks = arrival
     sack = tuple(((ours + a) & tcp.SEQ_MASK, (ours + b) & tcp.SEQ_MASK) for a, b in blocks)
-    options = tcp.TcpOptions(
-        mss=window, window_scale=flags, sack_permitted=True, sack=sack, timestamps=stamps
-    )
+    options = tcp.TcpOptions(mss=window, window_scale=flags, sack_permitted=True, sack=sack, timestamps=stamps)
     numbers = (theirs + seq) & tcp.SEQ_MASK, (ours + ack) & tcp.SEQ_MASK
     return Segment(443, 50_000, *numbers, tcp.TcpFlags(flags), window, 0, options, text)
 
@@ -307,11 +299,7 @@ def test_no_segment_breaks_a_connection(active: bool, config: TcpConfig, events:
     words = [type(effect).__name__ for effect in effects]
     assert max(map(words.count, ("Closed", "Established", "PeerFinished"))) <= 1
     assert (connection.state is State.CLOSED) == ("Closed" in words)
-    assert (
-        "Received" not in words[: words.index("Established")]
-        if "Established" in words
-        else "Received" not in words
-    )
+    assert "Received" not in words[: words.index("Established")] if "Established" in words else "Received" not in words
     for effect in effects:
         if isinstance(effect, Emit):
             assert tcp.parse(tcp.emit(effect.segment, HERE, THERE), HERE, THERE) == effect.segment

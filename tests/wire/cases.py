@@ -130,9 +130,7 @@ def headers_v6(protocol: int) -> st.SearchStrategy[ipv6.Header]:
     return st.builds(ipv6.Header, *ends, octets, octets, st.integers(0, 0xFFFFF), st.just(()) | extensions)
 
 
-def _in_a_header(
-    version: int, protocol: int, transports: st.SearchStrategy[Transport]
-) -> st.SearchStrategy[Packet]:
+def _in_a_header(version: int, protocol: int, transports: st.SearchStrategy[Transport]) -> st.SearchStrategy[Packet]:
     headers = headers_v4(protocol) if version == 4 else headers_v6(protocol)
     return st.builds(Packet, headers, transports)
 
@@ -161,9 +159,7 @@ fragments: st.SearchStrategy[Packet] = st.one_of(
     ),
     st.builds(
         lambda offset, payload: Packet(
-            ipv6.Header(
-                A6, B6, 17, extensions=(ipv6.fragment_extension(ipv4.Fragment(offset * 8, True, 1)),)
-            ),
+            ipv6.Header(A6, B6, 17, extensions=(ipv6.fragment_extension(ipv4.Fragment(offset * 8, True, 1)),)),
             Fragment(payload),
         ),
         st.integers(0, 8191),

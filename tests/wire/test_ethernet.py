@@ -53,9 +53,7 @@ def test_no_beginning_is_read():
     refuses_each_beginning(ethernet.parse, MACS + bytes.fromhex("88a8 0064 8100 ffff 86dd"))
 
 
-tags = st.builds(
-    Tag, st.integers(0, 4095), st.integers(0, 7), st.booleans(), st.sampled_from(sorted(ethernet.TAGS))
-)
+tags = st.builds(Tag, st.integers(0, 4095), st.integers(0, 7), st.booleans(), st.sampled_from(sorted(ethernet.TAGS)))
 macs = st.binary(min_size=6, max_size=6)
 kinds = st.integers(0, 0xFFFF).filter(lambda kind: kind not in ethernet.TAGS)
 

@@ -20,9 +20,7 @@ FAMILIES = pytest.mark.parametrize(("packet", "mtu"), [(BIG[0], 100), (BIG[1], 1
 
 def piece(version: int, start: int, data: bytes, more: bool, identification: int = 7) -> bytes:
     if version == 4:
-        header = ipv4.Header(
-            A4, B4, 17, identification=identification, more_fragments=more, fragment_offset=start
-        )
+        header = ipv4.Header(A4, B4, 17, identification=identification, more_fragments=more, fragment_offset=start)
         return ipv4.emit(header, data)
     place = ipv6.fragment_extension(ipv4.Fragment(start, more, identification))
     return ipv6.emit(ipv6.Header(A6, B6, 17, extensions=(place,)), data)
@@ -74,9 +72,7 @@ def test_routers_see_their_headers_in_every_fragment():
 @pytest.mark.parametrize(
     ("packet", "mtu"),
     [
-        pytest.param(
-            ipv4.emit(ipv4.Header(A4, B4, 17, dont_fragment=True), PAYLOAD), 100, id="must not be cut"
-        ),
+        pytest.param(ipv4.emit(ipv4.Header(A4, B4, 17, dont_fragment=True), PAYLOAD), 100, id="must not be cut"),
         pytest.param(BIG[0], 27, id="no room for eight bytes"),
         pytest.param(BIG[1], 55, id="no room for eight bytes, IPv6"),
         pytest.param(fragment(BIG[1], 128)[0], 100, id="an IPv6 fragment"),
@@ -115,21 +111,13 @@ def test_datagrams_do_not_mix(packet, mtu):
 @pytest.mark.parametrize(
     "pieces",
     [
-        pytest.param(
-            [(0, b"a" * 16, True), (8, b"b" * 8, True), (16, b"c", False)], id="over the end of another"
-        ),
-        pytest.param(
-            [(8, b"b" * 16, True), (0, b"a" * 16, True), (24, b"c", False)], id="over the beginning"
-        ),
-        pytest.param(
-            [(0, b"a" * 8, True), (0, b"b" * 8, True), (8, b"c", False)], id="other bytes at one place"
-        ),
+        pytest.param([(0, b"a" * 16, True), (8, b"b" * 8, True), (16, b"c", False)], id="over the end of another"),
+        pytest.param([(8, b"b" * 16, True), (0, b"a" * 16, True), (24, b"c", False)], id="over the beginning"),
+        pytest.param([(0, b"a" * 8, True), (0, b"b" * 8, True), (8, b"c", False)], id="other bytes at one place"),
         pytest.param([(8, b"b" * 8, True), (0, b"a" * 24, True), (24, b"c", False)], id="around another"),
         pytest.param([(0, b"a" * 8, True), (16, b"c", False), (16, b"c" * 9, False)], id="two ends"),
         pytest.param([(8, b"c", False), (16, b"d" * 8, True), (0, b"a" * 8, True)], id="beyond the end"),
-        pytest.param(
-            [(16, b"d" * 8, True), (8, b"c", False), (0, b"a" * 8, True)], id="an end before another"
-        ),
+        pytest.param([(16, b"d" * 8, True), (8, b"c", False), (0, b"a" * 8, True)], id="an end before another"),
         pytest.param([(0, b"a" * 7, True), (0, b"a" * 8, True), (8, b"c", False)], id="no multiple of eight"),
         pytest.param([(0, b"", True), (0, b"a" * 8, True), (8, b"c", False)], id="no bytes at all"),
         pytest.param([(65528, b"a" * 8, False), (0, b"a" * 8, True)], id="longer than a packet can be"),

@@ -12,9 +12,7 @@ from fuzz import captures, mutate, packets
 
 
 def target(name, read, allowed=(KeyError,)):
-    return SimpleNamespace(
-        __name__=name, seeds=lambda: [b"seed", b"another seed"], target=read, ALLOWED=allowed
-    )
+    return SimpleNamespace(__name__=name, seeds=lambda: [b"seed", b"another seed"], target=read, ALLOWED=allowed)
 
 
 def test_refusals_and_acceptances_are_counted(tmp_path):

@@ -78,15 +78,9 @@ def test_port_unreachable_is_no_larger_than_allowed(version, room):
     [
         pytest.param(IcmpMessage(4, 3, 1, bytes(4), b"a" * 200), b"a" * 200, id="no length: all of it"),
         pytest.param(IcmpMessage(4, 11, 0, b"\0\x20\0\0", b"a" * 128 + b"\x20\0"), b"a" * 128, id="in fours"),
-        pytest.param(
-            IcmpMessage(6, 3, 0, b"\x10\0\0\0", b"a" * 128 + b"\x20\0"), b"a" * 128, id="IPv6: in eights"
-        ),
-        pytest.param(
-            IcmpMessage(4, 5, 1, b"\xc0\xff\x02\x01", b"a" * 8), b"a" * 8, id="a redirect has no length"
-        ),
-        pytest.param(
-            IcmpMessage(6, 2, 0, b"\x10\0\0\0", b"a" * 200), b"a" * 200, id="too big has an MTU there"
-        ),
+        pytest.param(IcmpMessage(6, 3, 0, b"\x10\0\0\0", b"a" * 128 + b"\x20\0"), b"a" * 128, id="IPv6: in eights"),
+        pytest.param(IcmpMessage(4, 5, 1, b"\xc0\xff\x02\x01", b"a" * 8), b"a" * 8, id="a redirect has no length"),
+        pytest.param(IcmpMessage(6, 2, 0, b"\x10\0\0\0", b"a" * 200), b"a" * 200, id="too big has an MTU there"),
     ],
 )
 def test_the_quotation_ends_where_rfc_4884_extensions_begin(message, quoted):

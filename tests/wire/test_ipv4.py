@@ -30,18 +30,10 @@ def changed(place: int, value: int) -> bytes:
     [
         pytest.param(HEADER_V4, "4500001f 12340000 4011", id="a plain header"),
         pytest.param(replace(HEADER_V4, dscp=46, ecn=1), "45b9001f 12340000 4011", id="a traffic class"),
-        pytest.param(
-            replace(HEADER_V4, dont_fragment=True), "4500001f 12344000 4011", id="not to be fragmented"
-        ),
-        pytest.param(
-            replace(HEADER_V4, more_fragments=True), "4500001f 12342000 4011", id="a first fragment"
-        ),
-        pytest.param(
-            replace(HEADER_V4, fragment_offset=1480), "4500001f 123400b9 4011", id="a last fragment"
-        ),
-        pytest.param(
-            replace(HEADER_V4, options=b"\x94\x04\0\0"), "46000023 12340000 4011", id="a router alert"
-        ),
+        pytest.param(replace(HEADER_V4, dont_fragment=True), "4500001f 12344000 4011", id="not to be fragmented"),
+        pytest.param(replace(HEADER_V4, more_fragments=True), "4500001f 12342000 4011", id="a first fragment"),
+        pytest.param(replace(HEADER_V4, fragment_offset=1480), "4500001f 123400b9 4011", id="a last fragment"),
+        pytest.param(replace(HEADER_V4, options=b"\x94\x04\0\0"), "46000023 12340000 4011", id="a router alert"),
     ],
 )
 def test_a_header_in_both_directions(header, first_bytes):

@@ -43,9 +43,7 @@ def chain(*extensions: Extension) -> ipv6.Header:
         pytest.param(chain(ATOMIC), "1100 0000 00000007", id="an atomic fragment"),
         pytest.param(chain(MIDDLE), "1100 04d1 00000007", id="a middle fragment"),
         pytest.param(chain(AUTH), "1104" + "00" * 22, id="an authentication header counts in fours"),
-        pytest.param(
-            chain(ALERT, PADDING), "3c00 05020000 0100 1100 0104 00000000", id="each one names the next"
-        ),
+        pytest.param(chain(ALERT, PADDING), "3c00 05020000 0100 1100 0104 00000000", id="each one names the next"),
     ],
 )
 def test_a_header_in_both_directions(header, after_the_addresses):
@@ -71,12 +69,8 @@ def test_traffic_class_and_flow_label_share_a_word():
     ("data", "offset", "found"),
     [
         pytest.param(b"\x40" + WHOLE[1:], 0, "version 4", id="another version"),
-        pytest.param(
-            WHOLE[:5] + b"\x0c" + WHOLE[6:], 4, "a payload length of 12", id="longer than its bytes"
-        ),
-        pytest.param(
-            IPV6_UDP[:6] + b"\0" + IPV6_UDP[7:40] + b"\x11\x01" + bytes(9), 41, "16 bytes", id="too long"
-        ),
+        pytest.param(WHOLE[:5] + b"\x0c" + WHOLE[6:], 4, "a payload length of 12", id="longer than its bytes"),
+        pytest.param(IPV6_UDP[:6] + b"\0" + IPV6_UDP[7:40] + b"\x11\x01" + bytes(9), 41, "16 bytes", id="too long"),
         pytest.param(
             IPV6_UDP[:5] + b"\x10\x3c" + IPV6_UDP[7:] + b"\0\0" + bytes(14),
             48,
@@ -150,12 +144,8 @@ def test_segmentation_offload_leaves_a_payload_length_of_zero():
         pytest.param(lambda: chain(*[PADDING] * 17), id="more extension headers than are read"),
         pytest.param(lambda: Extension(Kind.DESTINATION, bytes(7)), id="options not padded to eight"),
         pytest.param(lambda: Extension(Kind.FRAGMENT, bytes(14)), id="a fragment header of sixteen bytes"),
-        pytest.param(
-            lambda: Extension(Kind.AUTHENTICATION, bytes(1022 + 10)), id="more than a length byte tells"
-        ),
-        pytest.param(
-            lambda: ipv6.fragment_extension(Fragment(4, True, 1)), id="an offset that is no multiple of 8"
-        ),
+        pytest.param(lambda: Extension(Kind.AUTHENTICATION, bytes(1022 + 10)), id="more than a length byte tells"),
+        pytest.param(lambda: ipv6.fragment_extension(Fragment(4, True, 1)), id="an offset that is no multiple of 8"),
         pytest.param(lambda: ipv6.emit(chain(PADDING), bytes(65528)), id="a payload over 65,535 bytes"),
     ],
 )

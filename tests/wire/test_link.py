@@ -18,16 +18,10 @@ COOKED = "0001 0006 020000000001 0000"
         pytest.param(1, MACS.hex() + "86dd 60", Network(6, 14, ethertype=0x86DD), id="Ethernet, IPv6"),
         pytest.param(1, MACS.hex() + "0806 00", Network(0, 14, ethertype=0x0806), id="ARP is not IP"),
         pytest.param(1, MACS.hex() + "8100 0005 0800", Network(4, 18, ethertype=0x0800), id="a VLAN tag"),
-        pytest.param(
-            1, MACS.hex() + "88a8 0005 8100 0006 86dd", Network(6, 22, ethertype=0x86DD), id="two VLAN tags"
-        ),
+        pytest.param(1, MACS.hex() + "88a8 0005 8100 0006 86dd", Network(6, 22, ethertype=0x86DD), id="two VLAN tags"),
         pytest.param(1, MACS.hex() + "0026 4242 03", Network(0, 14, ethertype=0x26), id="LLC is not IP"),
-        pytest.param(
-            1, MACS.hex() + "0026 aaaa03 000000 0800 45", Network(4, 22, ethertype=0x0800), id="IPv4 in SNAP"
-        ),
-        pytest.param(
-            1, MACS.hex() + "0026 aaaa03 000000", Network(0, 14, ethertype=0x26), id="SNAP that was cut"
-        ),
+        pytest.param(1, MACS.hex() + "0026 aaaa03 000000 0800 45", Network(4, 22, ethertype=0x0800), id="IPv4 in SNAP"),
+        pytest.param(1, MACS.hex() + "0026 aaaa03 000000", Network(0, 14, ethertype=0x26), id="SNAP that was cut"),
         pytest.param(101, "45", Network(4, 0), id="raw IPv4"),
         pytest.param(12, "60", Network(6, 0), id="raw IPv6, an old number"),
         pytest.param(14, "45", Network(4, 0), id="raw IPv4, another old number"),
@@ -69,9 +63,7 @@ def test_where_the_packet_begins(linktype, data, found):
 
 
 def test_a_link_type_without_a_row_is_named():
-    with pytest.raises(
-        Malformed, match=r"link type 105, wanted one of 0, 1, 12, 14, 101, 108, 113, 228, 229, 276"
-    ):
+    with pytest.raises(Malformed, match=r"link type 105, wanted one of 0, 1, 12, 14, 101, 108, 113, 228, 229, 276"):
         link.network(105, b"")
 
 

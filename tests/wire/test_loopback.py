@@ -21,9 +21,7 @@ def test_a_frame_in_both_directions(frame, data):
     assert loopback.parse(bytes.fromhex(data)) == frame
 
 
-@pytest.mark.parametrize(
-    ("family", "version"), [(2, 4), (10, 6), (23, 6), (24, 6), (28, 6), (30, 6), (0, 0), (7, 0)]
-)
+@pytest.mark.parametrize(("family", "version"), [(2, 4), (10, 6), (23, 6), (24, 6), (28, 6), (30, 6), (0, 0), (7, 0)])
 def test_what_a_family_is(family, version):
     assert Frame(family).version == version
 

@@ -136,9 +136,7 @@ def test_the_word_for_a_packet(packet, expected):
             "2001:db8::1 > 2001:db8::2 ICMP echo request, identifier 1, sequence 2, 4 bytes",
             id="an echo",
         ),
-        pytest.param(
-            between(A4, B4, ERROR), "192.0.2.1 > 198.51.100.2 ICMP unreachable, code 3, 31 bytes", id="error"
-        ),
+        pytest.param(between(A4, B4, ERROR), "192.0.2.1 > 198.51.100.2 ICMP unreachable, code 3, 31 bytes", id="error"),
         pytest.param(
             between(A4, B4, IcmpMessage(4, 13, 0)),
             "192.0.2.1 > 198.51.100.2 ICMP type 13, code 0, 0 bytes",
@@ -188,9 +186,7 @@ def test_a_checksum_along_an_unknown_route_is_not_judged():
     [
         pytest.param(b"", 0, id="nothing"),
         pytest.param(b"\x55" * 40, 0, id="version 5"),
-        pytest.param(
-            IPV4_UDP + UDP_V4[:-1] + b"?", 26, id="a datagram's checksum, counted from the IP header"
-        ),
+        pytest.param(IPV4_UDP + UDP_V4[:-1] + b"?", 26, id="a datagram's checksum, counted from the IP header"),
         pytest.param(IPV6_TCP + SYN_V6[:-1] + b"?", 56, id="a segment's"),
         pytest.param(IPV6_ICMP + ECHO_V6[:-1] + b"?", 42, id="a message's"),
     ],

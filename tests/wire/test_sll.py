@@ -68,9 +68,7 @@ addresses = st.binary(max_size=8)
 
 @given(
     st.builds(Frame, st.just(1), words, words, payloads, addresses, words)
-    | st.builds(
-        Frame, st.just(2), st.integers(0, 255), words, payloads, addresses, words, st.integers(0, 2**32 - 1)
-    )
+    | st.builds(Frame, st.just(2), st.integers(0, 255), words, payloads, addresses, words, st.integers(0, 2**32 - 1))
 )
 def test_what_is_emitted_parses_to_the_same(frame):
     assert sll.parse(sll.emit(frame), frame.version) == frame

@@ -78,12 +78,8 @@ def test_options_that_do_not_fit_aligned_are_packed():
 @pytest.mark.parametrize(
     ("data", "offset", "found"),
     [
-        pytest.param(
-            SYN_V4[:12] + b"\x40" + SYN_V4[13:], 32, "a header of 16 bytes", id="a header too small"
-        ),
-        pytest.param(
-            SYN_V4[:12] + b"\xf0" + SYN_V4[13:], 32, "a header of 60 bytes", id="a header too large"
-        ),
+        pytest.param(SYN_V4[:12] + b"\x40" + SYN_V4[13:], 32, "a header of 16 bytes", id="a header too small"),
+        pytest.param(SYN_V4[:12] + b"\xf0" + SYN_V4[13:], 32, "a header of 60 bytes", id="a header too large"),
         pytest.param(SYN_V4[:17] + b"\xf2" + SYN_V4[18:], 36, "checksum 0xebf2", id="a wrong checksum"),
     ],
 )
@@ -141,12 +137,8 @@ def test_a_segment_knows_its_flags():
     [
         pytest.param(lambda: Segment(1, 2, 1 << 32, 0, TcpFlags.SYN, 0), id="a sequence number of 33 bits"),
         pytest.param(lambda: tcp.emit_options(TcpOptions(mss=65536)), id="a segment size over its field"),
-        pytest.param(
-            lambda: tcp.emit_options(TcpOptions(other=((1, b""),))), id="a no-operation with a body"
-        ),
-        pytest.param(
-            lambda: tcp.emit_options(TcpOptions(other=((9, bytes(39)),))), id="an option over forty bytes"
-        ),
+        pytest.param(lambda: tcp.emit_options(TcpOptions(other=((1, b""),))), id="a no-operation with a body"),
+        pytest.param(lambda: tcp.emit_options(TcpOptions(other=((9, bytes(39)),))), id="an option over forty bytes"),
     ],
 )
 def test_an_impossible_segment_cannot_be_made(make):

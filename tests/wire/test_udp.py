@@ -76,9 +76,7 @@ def test_a_wrong_checksum_is_named_with_the_right_one():
     "make",
     [
         pytest.param(lambda: Datagram(65536, 1), id="a port over 65,535"),
-        pytest.param(
-            lambda: udp.emit(Datagram(1, 1, bytes(65528)), A4, B4), id="more than the length can tell"
-        ),
+        pytest.param(lambda: udp.emit(Datagram(1, 1, bytes(65528)), A4, B4), id="more than the length can tell"),
     ],
 )
 def test_an_impossible_datagram_cannot_be_made(make):

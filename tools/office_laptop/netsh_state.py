@@ -58,11 +58,7 @@ def _leaf(name: str, text: object) -> str:
     written = str(text)
     if not written:
         return f"<{name}/>"
-    return (
-        f"<{name}><![CDATA[{written}]]></{name}>"
-        if set("&<>") & set(written)
-        else f"<{name}>{written}</{name}>"
-    )
+    return f"<{name}><![CDATA[{written}]]></{name}>" if set("&<>") & set(written) else f"<{name}>{written}</{name}>"
 
 
 def _block(name: str, lines: Iterable[str], attributes: str = "") -> Lines:
@@ -78,11 +74,7 @@ def _list(name: str, items: Iterable[Lines]) -> Lines:
 
 def _names(name: str, prefix: str, flags: IntFlag, others: Iterable[str] = ()) -> Lines:
     texts = [prefix + str(member.name) for member in type(flags) if member and member in flags] + list(others)
-    return (
-        _block(name, (_leaf("item", t) for t in texts), f' numItems="{len(texts)}"')
-        if texts
-        else [f"<{name}/>"]
-    )
+    return _block(name, (_leaf("item", t) for t in texts), f' numItems="{len(texts)}"') if texts else [f"<{name}/>"]
 
 
 def _display(name: str, description: str) -> Lines:
@@ -186,9 +178,7 @@ def _field(field: Field) -> Lines:
 
 
 def _callout(callout: Callout) -> Lines:
-    unnamed = (
-        (f"{callout.behaviour:08x}",) if callout.behaviour else ()
-    )  # netsh has no names for the run-time flags
+    unnamed = (f"{callout.behaviour:08x}",) if callout.behaviour else ()  # netsh has no names for the run-time flags
     return [
         _leaf("calloutKey", callout.key),
         *_display(callout.name, callout.description),

@@ -29,9 +29,7 @@ GAME: Final = app_id(_DRIVE + r"\games\marble run\marbles.exe")
 SENSOR: Final = app_id(_DRIVE + r"\program files\quillstone\sensor.exe")
 SYSTEM: Final = "System\0".encode("utf-16-le")  # the one app id that keeps its capital
 
-RECIPES: Final = Sid(
-    15, (2, 3301010101, 1202020202, 2703030303, 804040404, 3905050505, 1606060606, 2107070707)
-)
+RECIPES: Final = Sid(15, (2, 3301010101, 1202020202, 2703030303, 804040404, 3905050505, 1606060606, 2107070707))
 
 
 def guid(name: str) -> str:
@@ -39,9 +37,7 @@ def guid(name: str) -> str:
 
 
 QUILLSTONE: Final = Provider(ProviderKey(guid("provider")), "Quillstone", "The sensor of an invented vendor")
-SENSOR_SUBLAYER: Final = Sublayer(
-    SublayerKey(guid("sublayer")), "Quillstone sensor", 0x9C40, provider=QUILLSTONE.key
-)
+SENSOR_SUBLAYER: Final = Sublayer(SublayerKey(guid("sublayer")), "Quillstone sensor", 0x9C40, provider=QUILLSTONE.key)
 ORIGIN: Final = ProviderContext(
     ContextKey(guid("context")), "Office laptop", "FWPM_GENERAL_CONTEXT", id=70001,
     description="Says which filters are defaults", provider=ProviderKey("FWPM_PROVIDER_MPSSVC_WF"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tamiz.formats.toml_names import field_word, kebab
+from tamiz.formats.toml.names import field_word, kebab
 from tamiz.model import _tables as tables
 from tamiz.model import catalog
 from tamiz.model._tables import DataType, MatchType

@@ -1,7 +1,7 @@
 """What the user tells about an endpoint, as facts; each thing told is repeated by the answer (design.md 2.3, 5).
 
 The facts hold at every layer, as far as nothing better is known (`tamiz.stack.witness.Known`). Names and values are
-written as in a policy file (`tamiz.formats.toml_names`, `toml_values`), paths of applications as `tamiz.formats.appid`
+written as in a policy file (`tamiz.formats.toml.names` and `values`), paths of applications as `tamiz.formats.appid`
 takes them.
 
 Sources: service SIDs and packages, spec conditions.md 4.5 and 4.6; fields 7.
@@ -18,10 +18,10 @@ import typer
 from tamiz.cli.options import ProfileName
 from tamiz.engine.callouts import Assumption, Callouts
 from tamiz.formats.appid import AppIds, nt_path, read_volume
-from tamiz.formats.toml_lines import Document
-from tamiz.formats.toml_names import field_names
-from tamiz.formats.toml_table import Spot
-from tamiz.formats.toml_values import SID_NAMES, OtherFamily, Target, Volumes, convert, flag_bits
+from tamiz.formats.toml.lines import Document
+from tamiz.formats.toml.names import field_names
+from tamiz.formats.toml.table import Spot
+from tamiz.formats.toml.values import SID_NAMES, OtherFamily, Target, Volumes, convert, flag_bits
 from tamiz.model import catalog
 from tamiz.model._tables import FIELD, DataType, FieldKind
 from tamiz.model.errors import InputError, shorten

@@ -22,8 +22,8 @@ from tamiz.model.keys import LayerKey
 from tamiz.outcomes.replayed import Decided, FileRead, Report
 from tamiz.sources.capture import Capture, Record
 from tamiz.sources.observer import Observer
-from tamiz.sources.observer_local import GIVEN, PREFIX, Local, infer
-from tamiz.sources.observer_table import MAX_FLOWS
+from tamiz.sources.observer.local import GIVEN, PREFIX, Local, infer
+from tamiz.sources.observer.table import MAX_FLOWS
 from tamiz.stack.witness import NOTHING_TOLD, Known
 
 from .replay_judge import Judge, Outcome

@@ -1,6 +1,6 @@
 """What a policy makes of what an observer saw, packet by packet and flow by flow.
 
-A plan (`tamiz.sources.observer_flows`) is walked through its layers as a host walks them: after a block nothing later
+A plan (`tamiz.sources.observer.flows`) is walked through its layers as a host walks them: after a block nothing later
 of the event is met (`tamiz.stack.blocks`). What comes out is an `Outcome`; there are few of them, and a packet that is
 like one before costs a look-up and a counter.
 """
@@ -16,7 +16,7 @@ from tamiz.model._tables import ConditionFlags, ReauthorizeReason
 from tamiz.model.decisions import Action
 from tamiz.model.keys import LayerKey
 from tamiz.model.windows import WindowsVersion
-from tamiz.sources.observer_flows import Ends, Flow, Plan, Step
+from tamiz.sources.observer.flows import Ends, Flow, Plan, Step
 from tamiz.stack.blocks import ABSORB, After, Situation, block_of
 from tamiz.stack.requests import Way
 from tamiz.stack.rows import CREATING, Condition, Row, layer_key

@@ -18,7 +18,7 @@ from tamiz.model._tables import FIELD, ConditionFlags, ReauthorizeReason
 from tamiz.model.decisions import Action, Decision, Right
 from tamiz.model.keys import LayerKey
 from tamiz.model.objects import Filter
-from tamiz.sources.observer_flows import Ends
+from tamiz.sources.observer.flows import Ends
 from tamiz.stack.fields import Embedded
 from tamiz.stack.requests import Way
 from tamiz.stack.rows import layer_key

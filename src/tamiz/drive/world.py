@@ -250,7 +250,7 @@ class _World:
         """Until nothing more happens by itself."""
         limit = self.now + HORIZON
         while len(self.recorder.steps) < MAX_STEPS:
-            due = self._next()
+            due = self._next(idle=False)
             if due is None or due > limit:
                 return
             self._until(due)
@@ -261,8 +261,9 @@ class _World:
             self._until(due)
         self.now = max(self.now, moment)
 
-    def _next(self) -> int | None:
-        timers = [t for node in self.nodes.values() if (t := node.next_timer()) is not None]
+    def _next(self, idle: bool = True) -> int | None:
+        """When something happens next; `idle` False does not count the end of a TIME-WAIT."""
+        timers = [t for node in self.nodes.values() if (t := node.host.next_timer(idle)) is not None]
         return min([*timers, *(self._flying[0][:1] if self._flying else ())], default=None)
 
     def _until(self, due: int) -> None:

@@ -54,12 +54,8 @@ _GENERIC: Final[Mapping[int, int]] = {
     0x10000000: _READ_CONTROL | MATCH_FILTER,
 }
 
-_ALLOWS: Final = frozenset(
-    {AceType.ALLOW, AceType.ALLOW_OBJECT, AceType.ALLOW_CALLBACK, AceType.ALLOW_CALLBACK_OBJECT}
-)
-_DENIES: Final = frozenset(
-    {AceType.DENY, AceType.DENY_OBJECT, AceType.DENY_CALLBACK, AceType.DENY_CALLBACK_OBJECT}
-)
+_ALLOWS: Final = frozenset({AceType.ALLOW, AceType.ALLOW_OBJECT, AceType.ALLOW_CALLBACK, AceType.ALLOW_CALLBACK_OBJECT})
+_DENIES: Final = frozenset({AceType.DENY, AceType.DENY_OBJECT, AceType.DENY_CALLBACK, AceType.DENY_CALLBACK_OBJECT})
 
 
 def access_formula(descriptor: SecurityDescriptor, token: Token | None, mask: int = MATCH_FILTER) -> Formula:

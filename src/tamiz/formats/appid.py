@@ -64,9 +64,7 @@ def read_volume(text: str) -> tuple[str, str]:
     r"""The drive letter and device of `C:=\Device\HarddiskVolume3`, as `volumes` maps them; `InputError` otherwise."""
     letter, equals, device = text.partition("=")
     if not equals:
-        raise InputError(
-            Place("--volume"), "the volume", f"'{shorten(text)}'", r"such as C:=\Device\HarddiskVolume3"
-        )
+        raise InputError(Place("--volume"), "the volume", f"'{shorten(text)}'", r"such as C:=\Device\HarddiskVolume3")
     return drive(letter, Place("--volume")), device_of(device, Place("--volume"))
 
 
@@ -81,9 +79,7 @@ def device_of(text: str, place: Place) -> str:
     r"""A volume's device, in lower case: `\device\harddiskvolume3`."""
     device = text.rstrip("\\").lower()
     if not _NT.fullmatch(device + "\\x") or device.count("\\") != 2:
-        raise InputError(
-            place, "the volumes", f"'{shorten(text)}'", r"a device such as '\Device\HarddiskVolume3'"
-        )
+        raise InputError(place, "the volumes", f"'{shorten(text)}'", r"a device such as '\Device\HarddiskVolume3'")
     return device
 
 
@@ -108,9 +104,7 @@ def _checked(path: str) -> str:
     absolute = _DOS.fullmatch(path) or _NT.fullmatch(path) or _UNC.fullmatch(path)
     if not absolute or len(path) > MAX_PATH or "\0" in path:
         found = f"'{shorten(path)}'"
-        wanted = (
-            r"an absolute path such as C:\Acme\vpn.exe or \Device\HarddiskVolume3\Acme\vpn.exe, or System"
-        )
+        wanted = r"an absolute path such as C:\Acme\vpn.exe or \Device\HarddiskVolume3\Acme\vpn.exe, or System"
         raise InputError(Place("the application"), "its path", found, wanted)
     return path
 
@@ -131,9 +125,7 @@ def _nt(path: str, known: frozenset[str]) -> AppIds:
     if len(letters) > 1:
         note = f"{path} may be any of {', '.join(letters)}: the policy has no volume map"
         return AppIds((*letters, path), Basis.SEVERAL, note)
-    return AppIds(
-        (letters[0],), Basis.ASSUMED, f"{path} is taken for {letters[0]}: the policy has no volume map"
-    )
+    return AppIds((letters[0],), Basis.ASSUMED, f"{path} is taken for {letters[0]}: the policy has no volume map")
 
 
 def _without_volume(letter: str, rest: str, known: frozenset[str]) -> AppIds:
@@ -143,9 +135,7 @@ def _without_volume(letter: str, rest: str, known: frozenset[str]) -> AppIds:
         # no rule names this path on any volume, or the rules have the same drive letter: the volume changes nothing
         return AppIds((symbolic,), Basis.EXACT)
     if len(same) == 1:
-        return AppIds(
-            same, Basis.ASSUMED, f"{letter}\\{rest} is taken for {same[0]}: no --volume {letter} was given"
-        )
+        return AppIds(same, Basis.ASSUMED, f"{letter}\\{rest} is taken for {same[0]}: no --volume {letter} was given")
     note = f"{letter}\\{rest} may be any of {', '.join(same)}: no --volume {letter} was given"
     return AppIds(same, Basis.SEVERAL, note)
 

@@ -53,11 +53,7 @@ def _filter(f: Filter, policy: Policy, ids: Iterator[int]) -> Filter:
             raise InputError(
                 f.place or Place("the policy"), error.subject, error.found, error.wanted, error.code
             ) from None
-    return (
-        f
-        if (number, weight) == (f.id, f.effective_weight)
-        else replace(f, id=number, effective_weight=weight)
-    )
+    return f if (number, weight) == (f.id, f.effective_weight) else replace(f, id=number, effective_weight=weight)
 
 
 T = TypeVar("T", Callout, ProviderContext)

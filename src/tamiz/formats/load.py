@@ -14,7 +14,7 @@ from typing import Final
 from tamiz.formats.complete import complete
 from tamiz.formats.merge import merge
 from tamiz.formats.netsh import looks_like_netsh, read_netsh
-from tamiz.formats.toml_policy import read_toml
+from tamiz.formats.toml.policy import read_toml
 from tamiz.model.catalog import FieldList
 from tamiz.model.errors import InputError
 from tamiz.model.policy import Policy
@@ -42,9 +42,7 @@ _KNOWN_FORMATS: Final = (
 )
 
 
-def load_policies(
-    paths: Sequence[str], *, last_wins: bool = False, fields: FieldList | None = None
-) -> Policy:
+def load_policies(paths: Sequence[str], *, last_wins: bool = False, fields: FieldList | None = None) -> Policy:
     """The policy of all `paths` together, in their order (see `tamiz.formats.merge`); no paths: an empty policy.
 
     TOML files may refer to the objects of every other file, and of the TOML files before them. `last_wins`: of objects

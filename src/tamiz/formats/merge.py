@@ -60,9 +60,7 @@ def merge(policies: Sequence[Policy], *, last_wins: bool = False) -> Policy:
 # -- objects by key --------------------------------------------------------------------------------------------------
 
 
-def _merge(
-    word: str, lists: Iterable[tuple[Policy, tuple[Object, ...]]], last_wins: bool
-) -> tuple[Object, ...]:
+def _merge(word: str, lists: Iterable[tuple[Policy, tuple[Object, ...]]], last_wins: bool) -> tuple[Object, ...]:
     """The objects of every list; what two lists have under one key is one object, or a conflict."""
     merged: dict[tuple[Key, int], tuple[Object, Policy]] = {}
     for policy, objects in lists:
@@ -76,14 +74,10 @@ def _merge(
     return tuple(item for item, _ in merged.values())
 
 
-def _one(
-    word: str, old: tuple[Object, Policy], new: tuple[Object, Policy], last_wins: bool
-) -> tuple[Object, Policy]:
+def _one(word: str, old: tuple[Object, Policy], new: tuple[Object, Policy], last_wins: bool) -> tuple[Object, Policy]:
     ignored = _FILLED_IN | (_DISPLAY if _is_windows_own(old[0]) else frozenset())
     differing = [
-        f.name
-        for f in fields(old[0])
-        if f.name not in ignored and getattr(old[0], f.name) != getattr(new[0], f.name)
+        f.name for f in fields(old[0]) if f.name not in ignored and getattr(old[0], f.name) != getattr(new[0], f.name)
     ]
     if not differing:
         return _fuller(old[0], new[0]), old[1]

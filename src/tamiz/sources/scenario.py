@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-from tamiz.formats.toml_filters import Reader
-from tamiz.formats.toml_lines import Document, read_document
-from tamiz.formats.toml_names import nearest
-from tamiz.formats.toml_objects import Objects
-from tamiz.formats.toml_table import Spot, Table, shown
-from tamiz.formats.toml_values import Volumes
+from tamiz.formats.toml.filters import Reader
+from tamiz.formats.toml.lines import Document, read_document
+from tamiz.formats.toml.names import nearest
+from tamiz.formats.toml.objects import Objects
+from tamiz.formats.toml.table import Spot, Table, shown
+from tamiz.formats.toml.values import Volumes
 from tamiz.model import catalog
 from tamiz.model.objects import Filter
 

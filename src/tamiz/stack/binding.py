@@ -62,9 +62,7 @@ class Binder:
     def complete(self, socket: Socket) -> Operation[bool]:
         """A pended bind completes: the operation is classified again [I]."""
         socket.pending = None
-        seen = self._got(
-            self._asked(socket, socket.local, socket.port, False), socket.port, socket.port, False
-        )
+        seen = self._got(self._asked(socket, socket.local, socket.port, False), socket.port, socket.port, False)
         stop = yield from self._kernel.walk(SEQUENCES["bind"].rows[1:], seen)
         if stop is not None:
             return (yield from self._refused(socket, stop, "bind"))

@@ -54,9 +54,7 @@ def _row(
     layer: str, situation: Situation, discard: bool, after: After, wire: str, application: str,
     page: str = "packet-flows", mark: str = "I",
 ) -> Block:  # fmt: skip
-    return Block(
-        layer, situation, discard, after, wire, application, Source(page, "5", "D" if mark == "D" else "I")
-    )
+    return Block(layer, situation, discard, after, wire, application, Source(page, "5", "D" if mark == "D" else "I"))
 
 
 _ANY, _TCP, _OTHER, _AGAIN = Situation.ANY, Situation.TCP, Situation.DATAGRAM, Situation.REAUTHORIZE

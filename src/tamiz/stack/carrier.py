@@ -206,6 +206,4 @@ class Carrier:
 
     def packet(self, source: bytes, destination: bytes, segment: Segment) -> Packet:
         config = self._kernel.config
-        return between(
-            source, destination, segment, hops=config.hops, identification=next(config.identifications)
-        )
+        return between(source, destination, segment, hops=config.hops, identification=next(config.identifications))

@@ -16,7 +16,7 @@ from .rows import Unit
 from .segments import connection_key
 from .sequences import SEQUENCES
 from .sockets import Endpoint, Socket, SocketState
-from .tcp import Connection
+from .tcp import Connection, State
 from .walk import Stop
 
 
@@ -169,8 +169,10 @@ class Connections:
 
     # -- time ----------------------------------------------------------------------------------------
 
-    def next_timer(self) -> int | None:
-        due = (s.connection.next_timer() for s in self._kernel.sockets if s.connection)
+    def next_timer(self, idle: bool = True) -> int | None:
+        """`idle` False leaves out connections in TIME-WAIT, where nothing more happens but the wait's end."""
+        waiting = (s.connection for s in self._kernel.sockets if s.connection)
+        due = (c.next_timer() for c in waiting if idle or c.state is not State.TIME_WAIT)
         return min((time for time in due if time is not None), default=None)
 
     def tick(self, now: int) -> Operation[None]:

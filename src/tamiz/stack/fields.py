@@ -87,9 +87,7 @@ def _number(make: Callable[[int], Value], number: int | None) -> Fact:
     return EMPTY if number is None else make(number)
 
 
-def _of(
-    interface: Interface | None, get: Callable[[Interface], int], make: Callable[[int], Value] = u32
-) -> Fact:
+def _of(interface: Interface | None, get: Callable[[Interface], int], make: Callable[[int], Value] = u32) -> Fact:
     return EMPTY if interface is None else make(get(interface))
 
 
@@ -242,9 +240,7 @@ _FIELDS: Final[Mapping[FieldKey, _Compute]] = {
     # the packet that an ICMP error quotes
     FIELD.EMBEDDED_PROTOCOL: lambda i, _: _number(u8, i.embedded.protocol if i.embedded else None),
     FIELD.EMBEDDED_REMOTE_ADDRESS: lambda i, _: _address(i.embedded.remote if i.embedded else None),
-    FIELD.EMBEDDED_LOCAL_ADDRESS_TYPE: lambda i, _: _number(
-        u8, i.embedded.local_type if i.embedded else None
-    ),
+    FIELD.EMBEDDED_LOCAL_ADDRESS_TYPE: lambda i, _: _number(u8, i.embedded.local_type if i.embedded else None),
     FIELD.EMBEDDED_LOCAL_PORT: lambda i, _: _number(u16, i.embedded.local_port if i.embedded else None),
     FIELD.EMBEDDED_REMOTE_PORT: lambda i, _: _number(u16, i.embedded.remote_port if i.embedded else None),
 }

@@ -23,9 +23,7 @@ from .rows import layer_key
 
 SECOND: Final = 10**9
 IDLE_NS: Final = 60 * SECOND  # unicast, refreshed by either direction [D: ale-stateful-filtering]
-GROUP_NS: Final = (
-    4 * SECOND
-)  # multicast and broadcast, refreshed by outbound only [D: ale-multicast-broadcast-traffic]
+GROUP_NS: Final = 4 * SECOND  # multicast and broadcast, refreshed by outbound only [D: ale-multicast-broadcast-traffic]
 
 _CREATING: Final[Mapping[Way, str]] = {"out": "ALE_AUTH_CONNECT", "in": "ALE_AUTH_RECV_ACCEPT"}
 _NO_REASON: Final = ReauthorizeReason(0)
@@ -171,11 +169,7 @@ class FlowTable:
         alike = (key.version, key.protocol, key.local_port, key.icmp_id)
         for flow in self:
             k = flow.key
-            if (
-                flow.group
-                and (k.version, k.protocol, k.local_port, k.icmp_id) == alike
-                and not flow.expired(now)
-            ):
+            if flow.group and (k.version, k.protocol, k.local_port, k.icmp_id) == alike and not flow.expired(now):
                 return flow
         return None
 

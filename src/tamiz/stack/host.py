@@ -102,9 +102,7 @@ class Host:
         """A new "tcp" or "udp" socket for IP `version`; no layer is met before it is bound. `ValueError` for
         another protocol or version."""
         if protocol not in _NUMBERS or version not in (4, 6):
-            raise ValueError(
-                f"socket: found {protocol!r} over IP {version}, wanted 'tcp' or 'udp' over 4 or 6"
-            )
+            raise ValueError(f"socket: found {protocol!r} over IP {version}, wanted 'tcp' or 'udp' over 4 or 6")
         return self.sockets.create(_NUMBERS[protocol], version, process)
 
     def bind(self, socket: Socket, address: bytes | None, port: int, now: int) -> Operation[bool]:
@@ -144,9 +142,7 @@ class Host:
         if socket.protocol == tcp.PROTOCOL and not socket.raw:
             yield from self._then_loop(self._connections.close(socket, now), now)
         elif socket.alive:
-            socket.authorized |= (
-                socket.assigned
-            )  # once per socket, however many peers it had (packet-flows.md 2.5)
+            socket.authorized |= socket.assigned  # once per socket, however many peers it had (packet-flows.md 2.5)
             yield from self._then_loop(self._binder.release(socket), now)
 
     def abort(self, socket: Socket, now: int) -> Operation[None]:
@@ -230,9 +226,10 @@ class Host:
         self._forwarder.expire(now)
         self.flows.expire(now)
 
-    def next_timer(self) -> int | None:
-        """When `tick` is due next, in ns; None while no TCP timer runs. Fragments and idle flows need no call."""
-        return self._connections.next_timer()
+    def next_timer(self, idle: bool = True) -> int | None:
+        """When `tick` is due next, in ns; None while no TCP timer runs. Fragments and idle flows need no call.
+        `idle` False: only where something can still happen, so not the end of TIME-WAIT."""
+        return self._connections.next_timer(idle)
 
     def policy_changed(self, layers: Iterable[LayerKey]) -> None:
         """Filters were added or removed at `layers`: flows created there need reauthorization, for POLICY_CHANGE, at

@@ -77,9 +77,7 @@ class Icmp:
         now: int,
     ) -> Operation[bool]:
         """One echo request of `handle`, whose port is the identifier."""
-        message = icmp.echo(
-            handle.version, reply=False, identifier=handle.port, sequence=sequence, payload=data
-        )
+        message = icmp.echo(handle.version, reply=False, identifier=handle.port, sequence=sequence, payload=data)
         packet = self.packet(source, destination, message)
         return (yield from self._datagrams.send(handle, "icmp", packet, path, now, handle.id))
 
@@ -92,9 +90,7 @@ class Icmp:
             return
         owner = self._waiting(message, a.packet.ip.version) or raw
         system = self._system[a.packet.ip.version]
-        passed = yield from self._datagrams.receive(
-            a, owner or system, "icmp", owner.id if owner is not None else None
-        )
+        passed = yield from self._datagrams.receive(a, owner or system, "icmp", owner.id if owner is not None else None)
         if not passed:
             return
         if owner is not None:
@@ -123,9 +119,7 @@ class Icmp:
         if path is None or source is None:
             return
         identifier, sequence = message.echo
-        reply = icmp.echo(
-            ip.version, reply=True, identifier=identifier, sequence=sequence, payload=message.payload
-        )
+        reply = icmp.echo(ip.version, reply=True, identifier=identifier, sequence=sequence, payload=message.payload)
         yield from self._datagrams.send(system, "icmp", self.packet(source, ip.src, reply), path, a.now, None)
 
     # -- errors in -----------------------------------------------------------------------------------
@@ -199,9 +193,7 @@ class Icmp:
     def packet(self, source: bytes, destination: bytes, message: IcmpMessage) -> Packet:
         """A message in its IP header; IPv4 may cut it."""
         config = self._kernel.config
-        made = between(
-            source, destination, message, hops=config.hops, identification=next(config.identifications)
-        )
+        made = between(source, destination, message, hops=config.hops, identification=next(config.identifications))
         if isinstance(made.ip, ipv4.Header):
             return replace(made, ip=replace(made.ip, dont_fragment=False))
         return made

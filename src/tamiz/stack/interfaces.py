@@ -72,9 +72,7 @@ class Path:
 
 
 _REMEMBERED: Final = 4096  # addresses and ways of which the answer is kept
-_LOOPBACK: Final = Interface(
-    luid(LOOPBACK, 0), 1, ("127.0.0.1/8", "::1/128"), type=LOOPBACK, mtu=65_535, loopback=True
-)
+_LOOPBACK: Final = Interface(luid(LOOPBACK, 0), 1, ("127.0.0.1/8", "::1/128"), type=LOOPBACK, mtu=65_535, loopback=True)
 
 
 class Interfaces:

@@ -92,9 +92,7 @@ class Ip:
         stop = yield from self._kernel.walk(SEQUENCES["pass-thru-in"].rows, seen, name)
         return stop is None
 
-    def _local(
-        self, header: Header, data: bytes, now: int, interface: Interface, loopback: bool
-    ) -> Operation[None]:
+    def _local(self, header: Header, data: bytes, now: int, interface: Interface, loopback: bool) -> Operation[None]:
         whole, reassembled = data, False
         if header.fragment is not None:
             joined = yield from self._fragment(header, data, now, interface, loopback)

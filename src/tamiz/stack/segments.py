@@ -117,9 +117,7 @@ class Segments:
         word = kind_of(segment).value
         reason = "InetDiscardEndpointNotFound"
         seen = self._kernel.incoming(a)
-        stop = yield from self._kernel.walk(
-            a.rows("tcp-no-endpoint-in"), seen, word, note=reason, no_endpoint=True
-        )
+        stop = yield from self._kernel.walk(a.rows("tcp-no-endpoint-in"), seen, word, note=reason, no_endpoint=True)
         if stop is not None and stop.layer == "INBOUND_IPPACKET":
             return
         yield Dropped(reason, word)

@@ -83,9 +83,7 @@ class Sockets:
     def __getitem__(self, id: int) -> Socket:
         return self._all[id]
 
-    def create(
-        self, protocol: int, version: int, process: Process = UNKNOWN_PROCESS, raw: bool = False
-    ) -> Socket:
+    def create(self, protocol: int, version: int, process: Process = UNKNOWN_PROCESS, raw: bool = False) -> Socket:
         self._last += 1
         self._all[self._last] = Socket(self._last, protocol, version, process, raw)
         return self._all[self._last]
@@ -112,13 +110,7 @@ class Sockets:
         """The raw socket, or ICMP handle, that takes packets of `protocol` to `local`."""
         version = 4 if len(local) == 4 else 6
         for s in self:
-            if (
-                s.raw
-                and s.alive
-                and s.protocol == protocol
-                and s.version == version
-                and s.local in (None, local)
-            ):
+            if s.raw and s.alive and s.protocol == protocol and s.version == version and s.local in (None, local):
                 return s
         return None
 

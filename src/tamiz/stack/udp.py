@@ -137,9 +137,7 @@ class Udp:
         """Nobody waits for it: a block at the discard layer keeps the ICMP error back (2.3)."""
         name = word(a.packet)
         seen = self._kernel.incoming(a)
-        stop = yield from self._kernel.walk(
-            a.rows("no-endpoint-in"), seen, name, note=reason, no_endpoint=True
-        )
+        stop = yield from self._kernel.walk(a.rows("no-endpoint-in"), seen, name, note=reason, no_endpoint=True)
         if stop is not None and stop.layer == "INBOUND_IPPACKET":
             return
         yield Dropped(reason, name)

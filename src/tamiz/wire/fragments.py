@@ -95,9 +95,7 @@ def _apart_v6(header: ipv6.Header, payload: bytes, mtu: int, identification: int
     following = int(kinds[stay]) if stay < len(kinds) else header.protocol
     before = header.extensions[:stay]
     step = _step("IPv6", replace(header, extensions=before).size + 8, mtu)
-    places = [
-        Fragment(start, start + step < len(payload), identification) for start in range(0, len(payload), step)
-    ]
+    places = [Fragment(start, start + step < len(payload), identification) for start in range(0, len(payload), step)]
     return [
         ipv6.emit(
             replace(header, protocol=following, extensions=(*before, ipv6.fragment_extension(place))),
@@ -186,15 +184,11 @@ class Reassembler:
         """Forgets the datagrams whose time has passed. Returns the first fragments of those that had one, rebuilt:
         each is owed an ICMP "time exceeded in reassembly" (RFC 792, RFC 8200 4.5)."""
         late = [
-            (key, datagram)
-            for key, datagram in self._held.items()
-            if now_ns - datagram.since_ns >= self.timeout_ns
+            (key, datagram) for key, datagram in self._held.items() if now_ns - datagram.since_ns >= self.timeout_ns
         ]
         for key, _ in late:
             self._forget(key)
-        return [
-            _emit(datagram.header, datagram.pieces[0]) for _, datagram in late if datagram.header is not None
-        ]
+        return [_emit(datagram.header, datagram.pieces[0]) for _, datagram in late if datagram.header is not None]
 
     def _datagram(self, key: Key, now_ns: int) -> _Datagram:
         found = self._held.get(key)

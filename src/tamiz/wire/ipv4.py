@@ -78,9 +78,7 @@ class Header:
     def __post_init__(self) -> None:
         fits("IPv4", self, _LIMITS)
         if len(self.src) != 4 or len(self.dst) != 4:
-            raise ValueError(
-                f"IPv4 addresses: found {len(self.src)} and {len(self.dst)} bytes, wanted 4 each"
-            )
+            raise ValueError(f"IPv4 addresses: found {len(self.src)} and {len(self.dst)} bytes, wanted 4 each")
         within("IPv4 options, in bytes,", len(self.options), MAX_OPTIONS)
         if self.fragment_offset % 8 or len(self.options) % 4:
             raise ValueError("IPv4: wanted a fragment offset in eights and options in fours of bytes")
@@ -123,9 +121,7 @@ def parse(data: bytes, *, verify: bool = True, truncated: bool = False) -> tuple
     offload leaves in captures on the sending host, as "all that is there". `Malformed` for what breaks RFC 791.
     """
     need("IPv4", data, HEADER_SIZE)
-    first, traffic, total, identification, fragment, ttl, protocol, stated, src, dst = _HEADER.unpack_from(
-        data
-    )
+    first, traffic, total, identification, fragment, ttl, protocol, stated, src, dst = _HEADER.unpack_from(data)
     size = (first & 0xF) * 4
     if first >> 4 != VERSION:
         raise Malformed("IPv4", SIZE, f"version {first >> 4}", "4")
@@ -166,9 +162,7 @@ def emit(header: Header, payload: bytes) -> bytes:
         header.dscp << 2 | header.ecn,
         total,
         header.identification,
-        header.dont_fragment * DONT_FRAGMENT
-        | header.more_fragments * MORE_FRAGMENTS
-        | header.fragment_offset // 8,
+        header.dont_fragment * DONT_FRAGMENT | header.more_fragments * MORE_FRAGMENTS | header.fragment_offset // 8,
         header.ttl,
         header.protocol,
     )

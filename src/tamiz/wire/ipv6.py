@@ -107,9 +107,7 @@ class Header:
     def __post_init__(self) -> None:
         fits("IPv6", self, _LIMITS)
         if len(self.src) != 16 or len(self.dst) != 16:
-            raise ValueError(
-                f"IPv6 addresses: found {len(self.src)} and {len(self.dst)} bytes, wanted 16 each"
-            )
+            raise ValueError(f"IPv6 addresses: found {len(self.src)} and {len(self.dst)} bytes, wanted 16 each")
         within("IPv6 number of extension headers", len(self.extensions), MAX_EXTENSIONS)
         if any(extension.kind == Kind.HOP_BY_HOP for extension in self.extensions[1:]):
             raise ValueError("IPv6 hop-by-hop header: wanted directly after the IPv6 header")
@@ -241,9 +239,7 @@ def emit(header: Header, payload: bytes) -> bytes:
     within("IPv6 payload length", len(chain) + len(payload), MAX_PAYLOAD)
     first = VERSION << 28 | header.traffic_class << 20 | header.flow_label
     length = len(chain) + len(payload)
-    return (
-        _HEADER.pack(first, length, following[0], header.hop_limit, header.src, header.dst) + chain + payload
-    )
+    return _HEADER.pack(first, length, following[0], header.hop_limit, header.src, header.dst) + chain + payload
 
 
 def _length_byte(extension: Extension) -> int:

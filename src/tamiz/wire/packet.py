@@ -138,9 +138,7 @@ def quoted(message: IcmpMessage) -> Packet | None:
 def build(packet: Packet) -> bytes:
     """The bytes, every length and checksum made. `ValueError`: a packet with `missing` bytes, or one too long."""
     if packet.missing:
-        raise ValueError(
-            f"packet: found {packet.missing} bytes that a capture left out, wanted a whole packet"
-        )
+        raise ValueError(f"packet: found {packet.missing} bytes that a capture left out, wanted a whole packet")
     payload = _emit(packet.transport, packet.ip.src, packet.ip.final_destination or packet.ip.dst)
     if isinstance(packet.ip, ipv4.Header):
         return ipv4.emit(packet.ip, payload)
@@ -192,9 +190,7 @@ def describe(packet: Packet) -> str:
     ports = ("", "")
     if isinstance(packet.transport, Segment | Datagram):
         ports = (f":{packet.transport.src_port}", f":{packet.transport.dst_port}")
-    src, dst = (
-        _end(address, port) for address, port in zip((packet.ip.src, packet.ip.dst), ports, strict=True)
-    )
+    src, dst = (_end(address, port) for address, port in zip((packet.ip.src, packet.ip.dst), ports, strict=True))
     length = packet.payload_length
     return f"{src} > {dst} {_words(packet)}, {length} byte{'' if length == 1 else 's'}"
 

@@ -85,7 +85,5 @@ def emit(frame: Frame) -> bytes:
     if frame.version == 1:
         head = _HEADER.pack(frame.packet_type, frame.arphrd, size, frame.address, frame.protocol)
     else:
-        head = _HEADER_2.pack(
-            frame.protocol, 0, frame.interface, frame.arphrd, frame.packet_type, size, frame.address
-        )
+        head = _HEADER_2.pack(frame.protocol, 0, frame.interface, frame.arphrd, frame.packet_type, size, frame.address)
     return head + frame.payload

@@ -163,9 +163,7 @@ class Segment:
 # Bytes -> meaning ---------------------------------------------------------------------------------
 
 
-def parse(
-    data: bytes, src: bytes, dst: bytes, *, verify: bool = True, base: int = 0, wire_length: int = 0
-) -> Segment:
+def parse(data: bytes, src: bytes, dst: bytes, *, verify: bool = True, base: int = 0, wire_length: int = 0) -> Segment:
     """The segment in `data`, which begins at byte `base` of its packet. `Malformed` for what breaks RFC 9293.
 
     `verify=False` leaves the checksum alone: captures with checksum offload, fragments. `wire_length` is how many
@@ -182,9 +180,7 @@ def parse(
         _verify(data, stated, checksum.pseudo(src, dst, PROTOCOL, len(data)), base)
     has_options = HEADER_SIZE < size <= len(data)
     options = parse_options(data[HEADER_SIZE:size], base + HEADER_SIZE) if has_options else NO_OPTIONS
-    return Segment(
-        src_port, dst_port, seq, ack, TcpFlags(flags), window, urgent, options, payload=data[size:]
-    )
+    return Segment(src_port, dst_port, seq, ack, TcpFlags(flags), window, urgent, options, payload=data[size:])
 
 
 def _verify(data: bytes, stated: int, start: int, base: int) -> None:

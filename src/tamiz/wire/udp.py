@@ -45,9 +45,7 @@ class Datagram:
 # Bytes -> meaning ---------------------------------------------------------------------------------
 
 
-def parse(
-    data: bytes, src: bytes, dst: bytes, *, verify: bool = True, base: int = 0, wire_length: int = 0
-) -> Datagram:
+def parse(data: bytes, src: bytes, dst: bytes, *, verify: bool = True, base: int = 0, wire_length: int = 0) -> Datagram:
     """The datagram in `data`, which begins at byte `base` of its packet. `Malformed` for what breaks RFC 768.
 
     A checksum of zero means "none" over IPv4 and is wrong over IPv6. `verify=False` leaves the checksum alone and
