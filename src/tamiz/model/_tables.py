@@ -1070,9 +1070,10 @@ FIELDS: Final = (
     ('FWPM_CONDITION_KM_AUTH_NAP_CONTEXT', 'FWPM_FIELD_RAW_DATA', 'FWP_UINT32'),
 )
 
-# name, GUID, what netsh prints, run-time id, display name, flags, default sublayer, IP version, discard layer,
-# fields in order (newest builds), fields in order (older builds; None: the same)
-LayerRow = tuple[str, str, str, int, str, int, str, int | None, bool, tuple[int, ...], tuple[int, ...] | None]
+# name, GUID, what netsh prints, run-time id, display name, flags, default sublayer, IP version,
+# discard layer, fields in order (newest builds), fields in order (older builds; None: the same)
+Fields = tuple[int, ...]
+LayerRow = tuple[str, str, str, int, str, int, str, int | None, bool, Fields, Fields | None]
 LAYERS: Final[tuple[LayerRow, ...]] = (
     ('FWPM_LAYER_INBOUND_IPPACKET_V4', '{c86fd1bf-21cd-497e-a0bb-17425c885c58}', 'FWPM_LAYER_INBOUND_IPPACKET_V4', 0, 'Inbound IP Packet v4 Layer', 7, 'FWPM_SUBLAYER_UNIVERSAL', 4, False, (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), None),
     ('FWPM_LAYER_INBOUND_IPPACKET_V4_DISCARD', '{b5a230d0-a8c0-44f2-916e-991b53ded1f7}', 'FWPM_LAYER_INBOUND_IPPACKET_V4_DISCARD', 1, 'Inbound IP Packet v4 Discard Layer', 7, 'FWPM_SUBLAYER_UNIVERSAL', 4, True, (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), None),
