@@ -71,6 +71,7 @@ def test_an_empty_capture_has_no_records():
         pytest.param(b"MZ\x90\0", 0, "the bytes 4d 5a 90 00", id="no capture"),
         pytest.param(b"GMBU" + bytes(20), 0, "a Microsoft Network Monitor capture", id="another vendor's capture"),
         pytest.param(b"<?xml version", 0, "an XML file", id="a policy dump"),
+        pytest.param(b"\xef\xbb\xbf<?xml version", 0, "an XML file", id="a policy dump as netsh writes it"),
         pytest.param(FILE[:23], 0, "23 bytes", id="a header that is cut"),
         pytest.param(FILE[:6] + b"\x03\0" + FILE[8:], 4, "version 2.3", id="a version of the nineties"),
         pytest.param(FILE + RECORD[:8] + b"\xff" * 8, 24, "4294967295 captured bytes", id="an absurd length"),

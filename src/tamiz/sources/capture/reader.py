@@ -143,6 +143,6 @@ def _found(head: bytes) -> str:
     if not head:
         return "an empty file"
     for magic, name in _OTHERS.items():
-        if head.startswith(magic):
+        if head.removeprefix(b"\xef\xbb\xbf").startswith(magic):
             return name
     return f"the bytes {head[:4].hex(' ')}"
