@@ -58,6 +58,15 @@ def raising(error: BaseException) -> int:
             "tamiz: RuntimeError: two?lines?[31m; this is a fault of tamiz, not of its input; TAMIZ_DEBUG=1 shows where\n",
             id="a message that would steer the terminal",
         ),
+        pytest.param(
+            InputError(Place("a\x1b[31m\n.xml"), "the file", "no such file", "a file"), Exit.INPUT,
+            "tamiz: a\ufffd[31m\ufffd.xml: the file: found no such file, wanted a file\n",
+            id="a file whose name would steer the terminal",
+        ),
+        pytest.param(
+            OSError(28, "No space left on device"), Exit.ENVIRONMENT, "tamiz: No space left on device\n",
+            id="a stream on a full disk",
+        ),
         pytest.param(KeyboardInterrupt(), Exit.INTERRUPTED, "", id="an interrupt, quietly"),
         pytest.param(SystemExit(1), Exit.NO, "", id="an answer that is no"),
         pytest.param(SystemExit(None), Exit.DONE, "", id="an early end"),
@@ -142,3 +151,48 @@ def test_an_empty_home_and_a_poor_locale_will_do(tmp_path: Path) -> None:
     done = run("catalog", "layers", "stream-v4", HOME=str(tmp_path), LC_ALL="C", PYTHONUTF8="0")
     assert (done.returncode, done.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+FULL = Path("/dev/full")
+ANSWERS = [
+    pytest.param(["catalog", "layers"], id="an answer"),
+    pytest.param(["trace", "tcp-establish", "--format", "json"], id="JSON"),
+    pytest.param(["--help"], id="help"),
+    pytest.param(["explain", "--help"], id="a verb's help"),
+]
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ANSWERS)
+def test_a_full_disk_behind_stdout_is_said(arguments: list[str]) -> None:
+    with FULL.open("wb") as full:
+        done = subprocess.run([str(TAMIZ), *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == Exit.ENVIRONMENT
+    assert done.stderr.startswith("tamiz: ") and done.stderr.endswith("No space left on device\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", ANSWERS)
+def test_a_reader_who_has_left_is_no_answer_that_is_no(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([str(TAMIZ), *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.stderr, done.returncode) == ("", Exit.BROKEN_PIPE)
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["sh", "-c", command, str(TAMIZ)], capture_output=True, text=True, check=False)
+
+
+def test_a_closed_stdout_is_said_and_a_closed_stderr_is_silence() -> None:
+    done = shell('"$0" catalog layers >&-')
+    assert (done.returncode, done.stdout) == (Exit.ENVIRONMENT, "")
+    assert done.stderr == "tamiz: the standard output is closed, and there is no --output\n"
+    done = shell('"$0" trace tcp-establish --policy /no/such 2>&-')
+    assert (done.returncode, done.stdout, done.stderr) == (Exit.INPUT, "", "")
+
+
+def test_a_dash_is_stdout(tmp_path: Path) -> None:
+    done = shell(f'cd {tmp_path} && "$0" catalog layers stream-v4 --output -')
+    assert done.returncode == 0 and "FWPM_LAYER_STREAM_V4" in done.stdout and list(tmp_path.iterdir()) == []

@@ -117,3 +117,63 @@ def test_the_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(list(question)) == 0
     text = capsys.readouterr().out
     assert text.splitlines()[1].startswith("  BLOCK  at ALE_AUTH_CONNECT_V4 by 'no DNS outside the tunnel'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        pytest.param(("out", "9" * 5000, "192.0.2.1:1", "192.0.2.2:2"), "a number from 0 to 255", id="a huge protocol"),
+        pytest.param(("out", "\u00b2", "192.0.2.1", "192.0.2.2"), "a number from 0 to 255", id="a digit that is none"),
+        pytest.param(("out", "icmp", "192.0.2.1:300", "192.0.2.2"), "numbers from 0 to 255", id="an ICMP type of 300"),
+        pytest.param(
+            ("out", "tcp", "192.0.2.1:1", "192.0.2.2:2", "--volume", "C:"),
+            r"such as C:=\Device\HarddiskVolume3",
+            id="a volume without a device, even where no application is told",
+        ),
+    ],
+)
+def test_arguments_that_cannot_be_are_usage_errors(
+    arguments: tuple[str, ...], wanted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", *arguments]) == 2
+    assert wanted in " ".join(capsys.readouterr().err.split())
+
+
+APP_ON_C = """[[filter]]
+name = "f"
+layer = "ale-auth-connect-v4"
+action = "block"
+conditions = { app = 'C:\\Acme\\vpn.exe' }
+"""
+
+
+@pytest.mark.parametrize(
+    ("app", "volume", "action"),
+    [
+        pytest.param(r"C:\Acme\vpn.exe", None, "block", id="the policy's own path"),
+        pytest.param(r"C:\Acme\vpn.exe", 3, "block", id="with the volume of its drive"),
+        pytest.param(r"\Device\HarddiskVolume3\Acme\vpn.exe", 3, "block", id="as an NT path on that volume"),
+        pytest.param(r"\Device\HarddiskVolume3\Acme\vpn.exe", 9, "permit", id="as an NT path on another volume"),
+    ],
+)
+def test_a_volume_tells_the_paths_of_the_policy_too(
+    app: str, volume: int | None, action: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = tmp_path / "p.toml"
+    policy.write_text(APP_ON_C)
+    volumes = () if volume is None else ("--volume", rf"C:=\Device\HarddiskVolume{volume}")
+    question = ("out", "tcp", "10.0.0.5:50000", "203.0.113.7:443", "--app", app, *volumes)
+    assert ask(capsys, *question, "--policy", str(policy))["action"] == action
+
+
+def test_how_a_socket_was_bound_can_be_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = tmp_path / "p.toml"
+    policy.write_text(
+        "[[filter]]\nname = 'f'\nlayer = 'ale-resource-assignment-v4'\naction = 'block'\n"
+        "conditions = { local-address-type = 'unspecified' }\n"
+    )
+    question = ("out", "tcp", "10.0.0.5:50000", "203.0.113.7:443", "--policy", str(policy))
+    assert ask(capsys, *question)["action"] == "depends"
+    assert ask(capsys, *question, "--assume", "local-address-type=unspecified")["action"] == "block"
+    assert ask(capsys, *question, "--assume", "local-address-type=unicast")["action"] == "permit"
+    assert ask(capsys, *question, "--assume", "local-address-type=multicast")["action"] == "depends"

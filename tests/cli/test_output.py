@@ -52,6 +52,16 @@ def test_columns_fold_even_what_is_piped(monkeypatch: pytest.MonkeyPatch) -> Non
     assert max(map(len, shown(None).splitlines())) <= 60
 
 
+@pytest.mark.parametrize("stream", [None, Terminal()], ids=["a pipe", "a terminal"])
+@pytest.mark.parametrize("columns", ["1", "0", "-5", "x", "\u00b2", "9" * 5000])
+def test_columns_that_no_line_fits_into_do_not_hide_the_answer(
+    columns: str, stream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LINES", columns)
+    assert shown(stream).count("x") == 200
+
+
 def test_a_terminal_has_styles_and_is_folded_to_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     text = shown(Terminal())
@@ -82,6 +92,14 @@ def test_json_keeps_the_order_of_its_keys_and_every_text() -> None:
     assert "\u4e2d" in text and "\\udcff" in text
     assert json.loads(text) == json.loads(output.dumps(document, ascii_only=True)) == document
     assert output.dumps(document, ascii_only=True).isascii()
+
+
+def test_json_escapes_what_would_steer_the_terminal() -> None:
+    document = {"name": "\x1b[31m \x7f \x9b31m \u202e \u2028 \U000e0001 \u00e9 \U0001f600"}
+    text = output.dumps(document)
+    assert all(ch.isprintable() or ch == "\n" for ch in text)
+    assert "\u00e9 \U0001f600" in text and "\\u009b31m \\u202e" in text
+    assert json.loads(text) == document
 
 
 @pytest.mark.parametrize("form", Format, ids=lambda f: f.value)

@@ -1,4 +1,4 @@
-"""The JSON Schemas are valid, and refuse what the contract (design.md 3 and 5) does not allow."""
+"""The JSON Schemas are valid, and refuse what the contract does not allow."""
 
 from __future__ import annotations
 

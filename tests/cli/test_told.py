@@ -18,7 +18,7 @@ from tamiz.model.keys import FieldKey, FilterKey
 from tamiz.model.objects import ActionType, Filter
 from tamiz.model.policy import Policy
 from tamiz.model.security import MATCH_FILTER, Ace, AceFlags, AceType, SecurityDescriptor, Token
-from tamiz.model.sids import EVERYONE, LOCAL_SYSTEM, NULL_SID, Sid, service_sid
+from tamiz.model.sids import ANONYMOUS, EVERYONE, LOCAL_SYSTEM, NULL_SID, Sid, service_sid
 from tamiz.model.values import EMPTY, Value, app_id, blob, sid_value, token_value, u8, u16, u32, u64
 
 PACKAGE = "S-1-15-2-1-2-3"
@@ -214,3 +214,21 @@ def test_what_cannot_be_read_is_a_usage_error(options: dict[str, Any], message: 
     with pytest.raises(typer.BadParameter) as caught:
         tell(**options)
     assert str(caught.value).startswith(message)
+
+
+def test_an_assumed_application_is_resolved_as_app_is() -> None:
+    policy = naming(V3 + r"\x\a.exe")
+    told = tell(policy, assume=[r"app=C:\x\a.exe"])
+    assert told.facts[FIELD.ALE_APP_ID] == blob(app_id(V3 + r"\x\a.exe"))
+    assert told.assumptions[0] == r"app=C:\x\a.exe" and "no --volume C: was given" in told.assumptions[1]
+    told = tell(policy, assume=[r"app=C:\x\a.exe"], volume=[rf"C:={V4}"])
+    assert told.facts[FIELD.ALE_APP_ID] == blob(app_id(V4 + r"\x\a.exe"))
+
+
+def test_nobody_is_no_authenticated_user() -> None:
+    assert token(tell(user="anonymous")).present == {ANONYMOUS, EVERYONE}
+
+
+def test_a_service_has_a_name() -> None:
+    with pytest.raises(typer.BadParameter, match="the name of a service"):
+        tell(service="")

@@ -124,6 +124,23 @@ def test_addresses_choose_the_family(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["trace", "tcp-establish", "--ip", "4", "--client", "2001:db8::9"]) == 2
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(("--client", "127.0.0.1"), id="loopback"),
+        pytest.param(("--server", "::1"), id="loopback of IPv6"),
+        pytest.param(("--server", "224.0.0.1"), id="multicast"),
+        pytest.param(("--client", "255.255.255.255"), id="broadcast"),
+        pytest.param(("--client", "0.0.0.0"), id="nowhere"),
+        pytest.param(("--client", "10.0.0.1", "--server", "10.0.0.1"), id="the same twice"),
+        pytest.param(("--client", "198.51.100.20"), id="the server's"),
+    ],
+)
+def test_each_host_has_an_address_of_its_own(capsys: pytest.CaptureFixture[str], options: tuple[str, ...]) -> None:
+    assert main(["trace", "tcp-establish", *options]) == 2
+    assert "wanted an address of this host alone" in capsys.readouterr().err
+
+
 def test_vista_has_neither_redirect_nor_closure(capsys: pytest.CaptureFixture[str]) -> None:
     layers = {step["layer"] for step in trace(capsys, "tcp-terminate", "--windows", "vista")["steps"] if step["layer"]}
     assert not [name for name in layers if "REDIRECT" in name or "CLOSURE" in name or "RELEASE" in name]

@@ -339,7 +339,7 @@ def test_a_truncated_capture_is_reported_and_all_before_counts(missing: int):
     assert (report.packets, report.packet_verdicts["permit"]) == (whole, whole)
     assert report.files[0].truncated is not None
     assert "byte" in report.files[0].truncated
-    assert any("cut" in text for _, text in lines(report))
+    assert any("cut" in text for _, text in lines(report, 200))
 
 
 def test_a_broken_capture_is_an_input_error():
@@ -442,7 +442,7 @@ def private() -> Iterator[tuple[FieldKey, Fact]]:
 def test_the_example_capture_through_the_example_policy(golden: Callable[[str, str], None]):
     report = example(Known(dict(private())))
     golden("replay/two-hosts.json", json.dumps(document(report), indent=2) + "\n")
-    golden("replay/two-hosts.txt", "".join(f"{text}\n" for _, text in lines(report)))
+    golden("replay/two-hosts.txt", "".join(f"{text}\n" for _, text in lines(report, 200)))
 
 
 def test_the_example_is_what_its_page_says():

@@ -18,6 +18,7 @@ from tamiz.drive.world import ADDRESSES, Side, Stage, play
 from tamiz.engine.engine import Engine
 from tamiz.formats.load import load_policies
 from tamiz.model.policy import Policy
+from tamiz.model.reading import Reading
 from tamiz.model.trace import Trace
 from tamiz.outcomes.pcapfile import PcapWriter
 from tamiz.sources.capture import open_capture
@@ -78,12 +79,13 @@ class Diary:
 
 
 def replayed(trace: Trace, address: bytes, policy: Policy) -> list[Met]:
+    """What the replay meets, in the reading of the trace."""
     file = io.BytesIO()
     writer = PcapWriter(file)
     for sent in trace.wire:
         writer.write(10**18 + sent.time, sent.packet)
     file.seek(0)
-    diary = Diary(Engine(policy))
+    diary = Diary(Engine(policy, trace.reading))
     observer = Observer((address,), diary)
     with open_capture(file, "the wire") as capture:
         observer.observe(capture)
@@ -200,3 +202,14 @@ def test_a_capture_of_a_host_that_answered_shows_what_stealth_would_keep_back(tm
     replay = replayed(trace, address, policy(tmp_path, filter))
     first = next(n for n, (_, action, _) in enumerate(replay) if action == "block")
     assert replay[: first + 1] == seen[: first + 1]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_in_the_observed_reading_a_dropped_datagram_s_icmp_error_is_met_all_the_same(tmp_path, version):
+    rules = policy(tmp_path, "inbound-transport-discard block")
+    trace = play(built_in("udp-no-listener"), Stage(version, server=Side(rules), reading=Reading.OBSERVED))
+    replay = replayed(trace, ipaddress.ip_address(ADDRESSES["server", version]).packed, rules)
+    assert replay == met(trace, "server")
+    assert [(layer, action) for layer, action, _ in replay][1:3] == [
+        (f"INBOUND_TRANSPORT_V{version}_DISCARD", "block"), (f"OUTBOUND_ICMP_ERROR_V{version}", "permit"),
+    ]  # fmt: skip

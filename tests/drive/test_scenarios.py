@@ -289,10 +289,19 @@ def test_the_sample_s_type_3_does_not_stop_icmpv6_errors_of_type_1() -> None:
     assert trace.outcome == {"client": "refused", "server": "refused"}
 
 
-def test_stealth_hides_an_unreachable_udp_port_in_the_observed_reading_too() -> None:
+def test_in_the_observed_reading_stealth_hides_a_udp_port_by_its_filter_of_icmp_errors() -> None:
     trace = perform("udp-no-listener", 4, server=SAMPLE, reading=Reading.OBSERVED)
-    assert met(trace, "server")[:2] == ["INBOUND_IPPACKET UDP", "INBOUND_TRANSPORT_DISCARD UDP"]
-    assert (sent(trace, "server"), trace.outcome["client"]) == ("", "silent")
+    assert met(trace, "server") == [
+        "INBOUND_IPPACKET UDP", "INBOUND_TRANSPORT_DISCARD UDP", "OUTBOUND_ICMP_ERROR ICMP-ERROR",
+        "OUTBOUND_ICMP_ERROR_DISCARD ICMP-ERROR",
+    ]  # fmt: skip
+    assert (sent(trace, "server"), trace.outcome) == ("", {"client": "silent", "server": "blocked"})
+
+
+def test_in_the_observed_reading_the_silent_drop_alone_does_not_hide_a_udp_port() -> None:
+    trace = perform("udp-no-listener", 6, server=SAMPLE, reading=Reading.OBSERVED)  # type 3 is no unreachable port
+    assert trace.steps[-1].note == "fails: WSAECONNRESET 10054"
+    assert trace.outcome == {"client": "refused", "server": "refused"}
 
 
 def test_stealth_leaves_an_open_port_alone() -> None:

@@ -76,6 +76,28 @@ def test_a_server_may_address_a_client_that_waits_at_a_port_of_its_own() -> None
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("first", [(), ('client = "bind"; port = 4000',)], ids=["a new socket", "one that was bound"])
+def test_a_connected_udp_socket_sends_to_its_peer(first: tuple[str, ...]) -> None:
+    trace = perform(script("udp", BOUND, *first, 'client = "connect"', 'client = "send"; data = "?"', ANSWERS))
+    assert met(trace, "client")[2:] == [
+        "ALE_CONNECT_REDIRECT", "ALE_AUTH_CONNECT", "ALE_FLOW_ESTABLISHED", "DATAGRAM_DATA UDP",
+        "OUTBOUND_TRANSPORT UDP", "OUTBOUND_IPPACKET UDP", "INBOUND_IPPACKET UDP", "INBOUND_TRANSPORT UDP",
+        "DATAGRAM_DATA UDP",
+    ]  # fmt: skip
+    assert dissect(trace.wire[0].packet).transport.src_port == (4000 if first else 49_152)  # type: ignore[union-attr]
+    assert trace.outcome == {"client": "delivered", "server": "delivered"}
+
+
+def test_a_server_connects_to_no_client_without_a_port() -> None:
+    trace = perform(script("tcp", 'server = "connect"'))
+    assert (trace.steps, trace.notes) == ((), ("server: connect is not tried, the other host has no port",))
+
+
+def test_an_address_that_looks_like_a_broadcast_is_a_host_s() -> None:
+    trace = play(built_in("tcp-establish"), Stage(client=Side(address=ip("10.1.2.255"))))
+    assert trace.outcome == {"client": "established", "server": "established"}
+
+
 def test_what_needs_a_connection_is_not_tried_without_one() -> None:
     trace = perform(script("tcp", 'client = "send"; data = "x"', 'client = "close"'))
     assert trace.notes == (
@@ -147,6 +169,25 @@ def test_a_filter_that_was_removed_decides_no_more() -> None:
     trace = perform(script("udp", *acts))
     verdicts = [s.decision.action for s in trace.steps if s.decision and s.layer and "RECV_ACCEPT_V4" in s.layer]
     assert verdicts == [Action.BLOCK, Action.PERMIT, Action.PERMIT]  # the block, its discard layer, the second datagram
+
+
+@pytest.mark.parametrize(
+    ("act", "version", "note"),
+    [
+        pytest.param('client = "remove-filter"; name = "x"', 4,
+            "client: remove-filter changes nothing, no filter is named 'x'", id="a name that no filter has"),
+        pytest.param('client = "add-filter"; filter = { name = "x", layer = "stream-v4", action = "block" }', 6,
+            "client: add-filter changes nothing, the filter has no layer of IPv6", id="a layer of the other family"),
+    ],
+)  # fmt: skip
+def test_a_change_that_changes_nothing_is_told(act: str, version: int, note: str) -> None:
+    trace = perform(script("tcp", act), version)
+    assert (trace.steps, trace.notes) == ((), (note,))
+
+
+def test_a_trace_that_is_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tamiz.drive.world.MAX_STEPS", 5)
+    assert perform("tcp-establish").notes == ("more than 5 steps: what would follow is left out",)
 
 
 # -- what is told of a host ------------------------------------------------------------------------------------------

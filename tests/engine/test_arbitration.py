@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tamiz.engine.arbitrate import OVERRIDES, Incoming, Standing, override
+from tamiz.engine.engine import Engine
 from tamiz.model._tables import FIELD, MatchType
 from tamiz.model.conditions import Condition
 from tamiz.model.decisions import Action, Effect
@@ -185,3 +188,11 @@ def test_every_cell_of_the_override_table(standing: Standing, incoming: Incoming
 def test_the_readings_differ_in_one_cell() -> None:
     differing = [cell for cell in OVERRIDES if override(*cell, Reading.OBSERVED) != OVERRIDES[cell]]
     assert differing == [(Standing.HARD_PERMIT, Incoming.FILTER_BLOCK_CLEAR)]
+
+
+def test_equal_weights_and_equal_ids_are_a_tie_too() -> None:
+    """Two machines' filters may have one run-time id: their place tells them apart, and no order does."""
+    built = build("S9:[P w5, B w5]")
+    first, second = built.policy.filters
+    policy = replace(built.policy, filters=(first, replace(second, id=first.id)))
+    assert Engine(policy).classify(CONNECT, NOTHING).tie

@@ -218,3 +218,9 @@ def test_access_of_nothing_known_is_no_constant() -> None:
     data = sd("D:(A;;CC;;;BA)").data
     assert isinstance(data, SecurityDescriptor)
     assert access_formula(data, None) not in (TRUE, FALSE)
+
+
+def test_a_range_of_another_type_than_the_field_is_not_met() -> None:
+    condition = Condition(ANY, M.RANGE, Value(DataType.RANGE_TYPE, Range(array16("::1"), array16("::ff"))))
+    assert meets(condition, u32(5)) is FALSE
+    assert meets(condition, array16("::5")) is TRUE

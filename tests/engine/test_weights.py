@@ -385,6 +385,11 @@ def test_not_equal_weighs_next_to_nothing_but_not_nothing() -> None:
     assert 0 < measure(_condition("IP_LOCAL_PORT", u16(7), MatchType.NOT_EQUAL), 16) < 0.001
 
 
+def test_a_slot_wider_than_a_float_stays_in_its_bits() -> None:
+    conditions = [_condition("IP_REMOTE_ADDRESS", u32(0x0A000001))]
+    assert low60(_layer("NAME_RESOLUTION_CACHE_V4"), conditions) == (1 << 60) - 16  # 56 ones above four yes/no slots
+
+
 # -- laws --------------------------------------------------------------------------------------------------------------
 
 _LAYERS = st.sampled_from([x for x in catalog.layers().values() if x.fields])

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tamiz.engine.callouts import ANSWERS, Absent, Behaviour, Call, Callouts, ClassifyOut
 from tamiz.engine.engine import Engine
+from tamiz.engine.worlds import Worlds
 from tamiz.model._tables import FIELD, CalloutFlags, DataType, FilterFlags, MatchType
 from tamiz.model.conditions import Condition
-from tamiz.model.facts import UNKNOWN, Fact, Unknown
+from tamiz.model.facts import NOT_EMPTY, UNKNOWN, Fact, Unknown
 from tamiz.model.keys import CalloutKey, FieldKey, FilterKey, SublayerKey
 from tamiz.model.objects import ActionType, Callout, Filter, Sublayer
 from tamiz.model.policy import Policy
@@ -176,3 +178,103 @@ def test_the_order_in_which_filters_are_listed_does_not_matter(
 
 def test_an_absent_callout_is_among_the_answers() -> None:
     assert set(Absent) <= set(ANSWERS)
+
+
+# -- exactness: what is told in part, and texts by their ends ---------------------------------------------------------
+
+
+def ends_in(suffix: str, match: MatchType = M.PREFIX) -> Condition:
+    return Condition(APP, match, text(suffix))
+
+
+BLOCKS, PERMITS = ActionType.BLOCK, ActionType.PERMIT
+
+
+def asked(fact: Fact, *filters: tuple[ActionType, tuple[Condition, ...]], field: FieldKey = APP) -> object:
+    """The action of filters in one sublayer, heaviest first, when `field` is known as `fact`."""
+    made = tuple(
+        Filter(
+            FilterKey(key(n)),
+            f"f{n}",
+            CONNECT,
+            SublayerKey(key(0x5000)),
+            action,
+            conditions,
+            n,
+            effective_weight=99 - n,
+        )
+        for n, (action, conditions) in enumerate(filters, 1)
+    )
+    policy = Policy(made, (Sublayer(SublayerKey(key(0x5000)), "s", weight=1),))
+    return Engine(policy).classify(CONNECT, {field: fact}).action.value
+
+
+@pytest.mark.parametrize(
+    ("fact", "filters", "action"),
+    [
+        pytest.param(
+            UNKNOWN, [(BLOCKS, (ends_in("b.exe"), Condition(APP, M.EQUAL, EMPTY)))], "depends",
+            id="the end of a text beside EMPTY, which has no end",
+        ),
+        pytest.param(
+            NOT_EMPTY, [(BLOCKS, (ends_in("b.exe"),)), (BLOCKS, (ends_in("b.exe", M.NOT_PREFIX),))], "block",
+            id="a text ends so or not so",
+        ),
+        pytest.param(
+            UNKNOWN, [(BLOCKS, (ends_in("b.exe"),)), (BLOCKS, ())], "block", id="what comes after blocks anyway",
+        ),
+        pytest.param(
+            NOT_EMPTY, [(PERMITS, (ends_in(".exe"),)), (BLOCKS, (ends_in("b.exe"),))], "permit",
+            id="what ends in b.exe ends in .exe, so the second filter never gets it",
+        ),
+        pytest.param(
+            NOT_EMPTY, [(PERMITS, (ends_in("b.exe"),)), (BLOCKS, (ends_in(".exe"),))], "depends",
+            id="the other way about it gets the rest",
+        ),
+        pytest.param(
+            Unknown((text("xb.exe"), text("yb.exe")), may_be_empty=False), [(BLOCKS, (ends_in("b.exe"),))], "block",
+            id="whichever of two it is, both end so",
+        ),
+        pytest.param(
+            Unknown((text("xb.exe"), text("yb.exe"))), [(BLOCKS, (ends_in("b.exe"),))], "depends", id="or it has none",
+        ),
+        pytest.param(
+            Unknown((text("xb.exe"), text("c.com"), text("d.com")), may_be_empty=False),
+            [(BLOCKS, (ends_in("b.exe", M.NOT_PREFIX),))], "depends", id="one of three does not end so",
+        ),
+    ],
+)  # fmt: skip
+def test_a_text_by_its_end(fact: Fact, filters: list[tuple[ActionType, tuple[Condition, ...]]], action: str) -> None:
+    assert asked(fact, *filters) == action
+
+
+def test_a_text_does_not_end_in_two_ways() -> None:
+    both = Policy(
+        tuple(
+            Filter(
+                FilterKey(key(n)), end, CONNECT, SublayerKey(key(0x5000 + n)), action, (ends_in(end),), n,
+                effective_weight=1, flags=FilterFlags.CLEAR_ACTION_RIGHT,
+            )
+            for n, end, action in ((1, "b.exe", BLOCKS), (2, "c.exe", PERMITS))
+        ),
+        tuple(Sublayer(SublayerKey(key(0x5000 + n)), str(n), weight=n) for n in (1, 2)),
+    )  # fmt: skip
+    decision = Engine(both).classify(CONNECT, {}, explain=True)
+    assert decision.action.value == "depends" and len(decision.possible) == 3  # b.exe, c.exe, neither; never both
+
+
+def test_signed_numbers_are_in_the_order_of_numbers() -> None:
+    worlds = Worlds({APP: [Value(DataType.INT32, n) for n in (-5, 9, 10)]})
+
+    def holds(match: MatchType, number: int) -> object:
+        return worlds.condition(Condition(APP, match, Value(DataType.INT32, number)), DataType.INT32, NOT_EMPTY)
+
+    # above 9 and at most -5 is nothing, as above 10 and at most 9 is
+    assert worlds.both(holds(M.GREATER, 9), holds(M.LESS_OR_EQUAL, -5)) is False  # type: ignore[arg-type]
+    assert worlds.both(holds(M.GREATER, 10), holds(M.LESS_OR_EQUAL, 9)) is False  # type: ignore[arg-type]
+
+
+def test_names_of_one_field_are_judged_as_one() -> None:
+    type_, port = FieldKey("FWPM_CONDITION_ICMP_TYPE"), FieldKey(FIELD.IP_LOCAL_PORT)
+    filters = [(BLOCKS, (Condition(type_, M.EQUAL, u16(8)),)), (BLOCKS, (Condition(port, M.NOT_EQUAL, u16(8)),))]
+    assert asked(NOT_EMPTY, *filters, field=port) == "block"

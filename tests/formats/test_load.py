@@ -153,3 +153,39 @@ def test_a_toml_policy_over_a_dump_gets_the_free_weight_and_the_ids_after_it(her
     assert ours.id == max(f.id for f in dump.filters) + 1
     assert policy.weight_of(ours.sublayer) not in taken
     assert [s for s in policy.sublayers if s.name != "s"] == list(dump.sublayers)
+
+
+# -- volumes ----------------------------------------------------------------------------------------------------------
+
+ON_C = FILTER.format(name="f") + "conditions = { app = 'C:\\Acme\\vpn.exe' }\n"
+VOLUMES = "[volumes]\n'C:' = '\\Device\\HarddiskVolume3'\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "volumes", "app"),
+    [
+        pytest.param((ON_C,), {}, "\\??\\c:\\acme\\vpn.exe", id="nobody tells the volume"),
+        pytest.param(
+            (ON_C,), {"C:": "\\device\\harddiskvolume9"}, "\\device\\harddiskvolume9\\acme\\vpn.exe", id="the user tells it"
+        ),
+        pytest.param(
+            (ON_C,), {"D:": "\\device\\harddiskvolume9"}, "\\??\\c:\\acme\\vpn.exe", id="the user tells another one"
+        ),
+        pytest.param((VOLUMES, ON_C), {}, "\\device\\harddiskvolume3\\acme\\vpn.exe", id="a file before tells it"),
+        pytest.param((ON_C, VOLUMES), {}, "\\device\\harddiskvolume3\\acme\\vpn.exe", id="a file after tells it"),
+        pytest.param(
+            (ON_C, VOLUMES), {"C:": "\\device\\harddiskvolume9"}, "\\device\\harddiskvolume9\\acme\\vpn.exe",
+            id="the user's word counts before a file's",
+        ),
+    ],
+)  # fmt: skip
+def test_a_drive_becomes_its_volume_wherever_that_is_told(
+    files: tuple[str, ...], volumes: dict[str, str], app: str, here: Path
+) -> None:
+    paths = [f"{n}.toml" for n in range(len(files))]
+    for path, text in zip(paths, files, strict=True):
+        (here / path).write_text(text)
+    policy = load_policies(paths, volumes=volumes)
+    ((condition,),) = (f.conditions for f in policy.filters)
+    assert str(condition) == f"ALE_APP_ID EQUAL {app}"
+    assert bool(policy.warnings) is app.startswith("\\??")

@@ -255,6 +255,35 @@ def test_an_ipv6_mask_is_at_most_128_bits_and_an_address_has_no_scope() -> None:
         assert refusal(filters_dump([a_filter(conditions=[wrong], layer=layer)])).code == code
 
 
+@pytest.mark.parametrize(
+    ("changes", "found", "code"),
+    [
+        pytest.param(
+            {"subLayerKey": "FWPM_SUBLAYER_INSPECTION"}, "action BLOCK in FWPM_SUBLAYER_INSPECTION",
+            "FWP_E_ACTION_INCOMPATIBLE_WITH_SUBLAYER", id="a block in the inspection sublayer",
+        ),
+        pytest.param(
+            {"layer": "FWPM_LAYER_INBOUND_TRANSPORT_FAST"}, "action BLOCK at FWPM_LAYER_INBOUND_TRANSPORT_FAST",
+            "FWP_E_ACTION_INCOMPATIBLE_WITH_LAYER", id="a block at a fast layer",
+        ),
+        pytest.param(
+            {"layer": "FWPM_LAYER_RPC_UM", "action": action("FWP_ACTION_CALLOUT_UNKNOWN", guid(7))},
+            "a callout at FWPM_LAYER_RPC_UM", "FWP_E_ACTION_INCOMPATIBLE_WITH_LAYER", id="a callout in user mode",
+        ),
+        pytest.param(
+            {"layer": "FWPM_LAYER_RPC_UM", "flags": flags("FWPM_FILTER_FLAG_BOOTTIME")},
+            "'boot-time' at FWPM_LAYER_RPC_UM", "FWP_E_INCOMPATIBLE_LAYER", id="a boot-time filter in user mode",
+        ),
+    ],
+)  # fmt: skip
+def test_an_action_that_does_not_fit_its_place_is_refused_with_its_code(
+    changes: dict[str, Any], found: str, code: str
+) -> None:
+    wrong = {"action": action("FWP_ACTION_BLOCK"), **changes}
+    error = refusal(filters_dump([a_filter(**wrong)]))
+    assert (error.found, error.code) == (found, code)
+
+
 # -- lists and the whole ----------------------------------------------------------------------------------------------
 
 EXISTS = "FWP_E_ALREADY_EXISTS"

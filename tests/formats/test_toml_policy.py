@@ -421,6 +421,11 @@ REFUSALS = [
     pytest.param(f"[[filter]]\nname = 'f'\nlayer = 'ale-auth-connect'\naction = 'block'\nkey = '{KEY}'", "p.toml:5: filter 'f', key "
                  "'key': found one key for the filters at ALE_AUTH_CONNECT_V4 and ALE_AUTH_CONNECT_V6, wanted one layer, such as "
                  "'...-v4', or no key", id="one key for two filters"),
+    pytest.param("[[filter]]\nname = 'f'\nlayer = 'ale-auth-connect'\naction = 'block'\nid = 7", "p.toml:5: filter 'f', key 'id': "
+                 "found one id for the filters at ALE_AUTH_CONNECT_V4 and ALE_AUTH_CONNECT_V6, wanted one layer, such as '...-v4', "
+                 "or no id", id="one id for two filters"),
+    pytest.param(f"{FILTER}action = 'block'\nid = 7\n{FILTER}action = 'permit'\nid = 7", "p.toml:10: filter 'f', key 'id': found 7, "
+                 "the id of the one in p.toml:1, wanted another id, or none", id="one id twice"),
     pytest.param(f"[[callout]]\nname = 'c'\nlayer = 'ale-auth-connect'\nkey = '{KEY}'", "p.toml:4: callout 'c', key 'key': found one key "
                  "for 2 layers, wanted one layer, such as '...-v4', or no key", id="one key for two callouts"),
     pytest.param(2 * SUBLAYER, "p.toml:4: sublayer 's': found the key of the one in p.toml:1, wanted another name, or a 'key' of its "

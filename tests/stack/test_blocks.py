@@ -323,6 +323,25 @@ def silent_datagram() -> None:
     assert stage.sent("server") == []
 
 
+def observed_datagram() -> None:
+    """The observed reading: Windows dropped the datagram at layer 13, and then the ICMP error at layer 32."""
+    stage = two(server=HostConfig(reading=Reading.OBSERVED))
+    stage.block("INBOUND_TRANSPORT_V4_DISCARD", "server")
+    send_udp(stage, udp_client(stage))
+    assert stage.layers("server") == [
+        "INBOUND_IPPACKET_V4", "INBOUND_TRANSPORT_V4_DISCARD", "OUTBOUND_ICMP_ERROR_V4", "OUTBOUND_TRANSPORT_V4",
+        "OUTBOUND_IPPACKET_V4",
+    ]  # fmt: skip
+    assert stage.errors("client") == [("receive", RESET)]
+    stage.block("OUTBOUND_ICMP_ERROR_V4", "server")
+    mark = stage.here
+    send_udp(stage, udp_client(stage))
+    assert stage.layers("server", mark)[1:] == [
+        "INBOUND_TRANSPORT_V4_DISCARD", "OUTBOUND_ICMP_ERROR_V4", "OUTBOUND_ICMP_ERROR_V4_DISCARD",
+    ]  # fmt: skip
+    assert stage.sent("server", mark) == []
+
+
 def already_dropped(layer: str) -> Callable[[], None]:
     """A block at a discard layer changes nothing: the same run with and without it."""
 
@@ -396,7 +415,8 @@ CELLS: dict[tuple[str, Situation], tuple[Callable[[], None], ...]] = {
     ("INBOUND_ICMP_ERROR", Situation.ANY): (inbound_icmp_error,),
     ("OUTBOUND_ICMP_ERROR", Situation.ANY): (outbound_icmp_error,),
     ("IPFORWARD", Situation.ANY): (ipforward,),
-    ("INBOUND_TRANSPORT_DISCARD", Situation.NO_ENDPOINT): (silent_port,),
+    ("INBOUND_TRANSPORT_DISCARD", Situation.NO_ENDPOINT_TCP): (silent_port,),
+    ("INBOUND_TRANSPORT_DISCARD", Situation.NO_ENDPOINT): (observed_datagram,),
     ("INBOUND_IPPACKET_DISCARD", Situation.NO_ENDPOINT): (silent_datagram,),
     **{(f"{layer}_DISCARD", Situation.ANY): (already_dropped(layer),) for layer in SITUATIONS},
 }
@@ -428,7 +448,7 @@ def test_the_next_indication_exists(row: object) -> None:
     following = discard_layer(row.layer, row.situation)
     assert following is None or layer_key(following, 6) in layers
     assert row.discard == (following is not None)
-    assert row.wire and row.application and row.source.mark in ("D", "I")
+    assert row.wire and row.application and row.source.mark in ("D", "I", "O")
 
 
 @pytest.mark.parametrize(
@@ -493,8 +513,8 @@ def test_stealth_keeps_the_rst_back_on_the_network_and_sends_it_over_loopback() 
         assert stage.sent(name) == words
 
 
-def test_the_observed_reading_suppresses_the_icmp_error_at_the_transport() -> None:
+def test_the_observed_reading_keeps_a_reset_back_as_the_documented_one_does() -> None:
     stage = two(server=HostConfig(reading=Reading.OBSERVED))
     stage.block("INBOUND_TRANSPORT_V4_DISCARD", "server")
-    _nobody(stage)
+    tcp_connect(stage)
     assert stage.sent("server") == []

@@ -180,6 +180,18 @@ def test_an_explicit_bind(bound: str | None, port: int, local: Value, shown: int
     assert field_of(redirect, "IP_LOCAL_PORT") == u16(port)
 
 
+@pytest.mark.parametrize("bound", [None, SERVER[4]], ids=["to every address", "to one address"])
+def test_listen_shows_the_address_of_the_bind(bound: str | None) -> None:
+    stage = two()
+    host = stage.hosts["server"]
+    socket = host.socket("tcp", 4)
+    stage.do("server", host.bind(socket, ip(bound) if bound else None, 80, 0))
+    stage.do("server", host.listen(socket, 0))
+    asked, listens = stage.at("ALE_RESOURCE_ASSIGNMENT_V4", "server")[0], stage.at("ALE_AUTH_LISTEN_V4", "server")[0]
+    for name in ("IP_LOCAL_ADDRESS", "IP_LOCAL_ADDRESS_TYPE", "IP_LOCAL_PORT", "IP_LOCAL_INTERFACE"):
+        assert field_of(listens, name) == field_of(asked, name)
+
+
 @pytest.mark.parametrize("windows", [WindowsVersion.VISTA, WindowsVersion.SEVEN], ids=str)
 def test_an_implicit_bind_names_nothing(windows: WindowsVersion) -> None:
     stage = two(HostConfig(windows=windows))

@@ -14,7 +14,7 @@ from tamiz.model.windows import WindowsVersion
 from tamiz.stack.config import HostConfig
 from tamiz.stack.flows import TRANSITIONS, Event, FlowKey, FlowTable, State, group_key
 from tamiz.stack.interfaces import Interfaces, Route
-from tamiz.stack.requests import ACCESS, Classify
+from tamiz.stack.requests import ABORTED, ACCESS, Classify
 from tamiz.stack.rows import layer_key
 from tamiz.stack.sockets import Endpoint, Socket, SocketState
 from tamiz.wire.packet import between, build
@@ -199,6 +199,46 @@ def test_8_a_block_at_reauthorization_ends_the_flow() -> None:
     assert client.connection is None
 
 
+def test_8b_a_connection_that_was_being_closed_is_released_at_once() -> None:
+    stage, client, _ = outbound_flow()
+    stage.hosts["client"].policy_changed({CONNECT})
+    stage.block("ALE_AUTH_CONNECT_V4", "client")
+    mark = stage.here
+    stage.do("client", stage.hosts["client"].close(client, 0))
+    assert stage.met("client", mark) == [
+        "ALE_AUTH_CONNECT_V4 FIN", "ALE_AUTH_CONNECT_V4_DISCARD FIN", "ALE_ENDPOINT_CLOSURE_V4",
+        "ALE_RESOURCE_RELEASE_V4",
+    ]  # fmt: skip
+    assert (client.state, stage.errors("client", mark)) == (SocketState.CLOSED, [])
+
+
+def test_8c_a_half_open_connection_ends_unseen_by_its_listener() -> None:
+    stage = two()
+    tcp_server(stage)
+    host = stage.hosts["client"]
+    stage.run("client", host.connect(host.socket("tcp", 4), Endpoint(ip(SERVER[4]), 80), 0))
+    stage.run("server", stage.hosts["server"].packet_in(stage.wire.popleft()[1], 0))
+    stage.hosts["server"].policy_changed({ACCEPT})
+    stage.block("ALE_AUTH_RECV_ACCEPT_V4", "server")
+    mark = stage.here
+    stage.pump()
+    assert stage.met("server", mark)[2:] == [
+        "ALE_AUTH_RECV_ACCEPT_V4 ACK", "ALE_AUTH_RECV_ACCEPT_V4_DISCARD ACK", "ALE_ENDPOINT_CLOSURE_V4",
+    ]  # fmt: skip
+    assert stage.errors("server") == []
+
+
+def test_8d_a_connect_under_way_fails_as_a_connect() -> None:
+    stage = two()
+    tcp_server(stage)
+    host = stage.hosts["client"]
+    stage.run("client", host.connect(host.socket("tcp", 4), Endpoint(ip(SERVER[4]), 80), 0))
+    host.policy_changed({CONNECT})
+    stage.block("ALE_AUTH_CONNECT_V4", "client")
+    stage.pump()
+    assert stage.errors("client") == [("connect", ABORTED)]
+
+
 def test_9_a_filter_on_is_reauthorize_lets_new_connections_pass_and_ends_old_ones() -> None:
     stage, client, _ = outbound_flow()
     stage.block("ALE_AUTH_CONNECT_V4", "client", when=is_again)
@@ -312,6 +352,32 @@ def test_a_pended_first_datagram_is_gone_and_only_its_flow_is_made() -> None:
     assert stage.layers("client", mark)[0] == "DATAGRAM_DATA_V4"
 
 
+SHOWN = ("IP_LOCAL_ADDRESS", "IP_LOCAL_PORT", "IP_REMOTE_ADDRESS", "IP_REMOTE_PORT", "IP_LOCAL_INTERFACE",
+         "IP_NEXTHOP_INTERFACE", "IP_ARRIVAL_INTERFACE", "IP_DESTINATION_ADDRESS_TYPE")  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "udp, connected", "icmp"])
+def test_a_completed_operation_shows_what_the_pended_one_showed(protocol: str) -> None:
+    stage = two()
+    tcp_server(stage)
+    stage.block("ALE_AUTH_CONNECT_V4", "client", how="pend")
+    host, target = stage.hosts["client"], Endpoint(ip(SERVER[4]), 80)
+    socket = host.socket("tcp" if protocol == "tcp" else "udp", 4)
+    if protocol == "icmp":
+        stage.do("client", host.ping(target.address, 0))
+        socket = next(s for s in host.sockets if s.pending)
+    elif protocol == "udp":
+        stage.do("client", host.sendto(socket, b"?", target, 0))
+    else:
+        stage.do("client", host.connect(socket, target, 0))
+    stage.permit_all()
+    assert stage.do("client", host.complete(socket, 0))
+    first, again = stage.at("ALE_AUTH_CONNECT_V4", "client")
+    assert [field_of(again, name) for name in SHOWN] == [field_of(first, name) for name in SHOWN]
+    assert field_of(again, "IP_NEXTHOP_INTERFACE") not in (None, EMPTY)
+    assert (number(again, "REAUTHORIZE_REASON"), is_again(again)) == (0x10, True)
+
+
 @pytest.mark.parametrize("layer", ["ALE_RESOURCE_ASSIGNMENT", "ALE_AUTH_LISTEN"])
 def test_a_pended_bind_or_listen_is_classified_again(layer: str) -> None:
     stage = two()
@@ -362,6 +428,17 @@ def test_13_to_15_answers_to_a_multicast(delay: int, config: HostConfig, asked: 
     reply(stage, client, sender="203.0.113.9", port=1900)
     assert len(stage.at("ALE_AUTH_RECV_ACCEPT_V4", "client")) == asked
     assert stage.delivered("client") == [b"answer"]
+
+
+def test_a_udp_socket_connected_to_a_group_has_a_flow_of_four_seconds_too() -> None:
+    stage = two()
+    host = stage.hosts["client"]
+    socket = host.socket("udp", 4)
+    stage.do("client", host.connect(socket, Endpoint(ip("239.1.1.1"), 53), 0))
+    for seconds, again in ((3, False), (8, True)):
+        mark = stage.here
+        stage.do("client", host.send(socket, b"?", seconds * SECOND))
+        assert ("ALE_AUTH_CONNECT_V4" in stage.layers("client", mark)) is again
 
 
 def test_only_outbound_traffic_keeps_a_multicast_flow() -> None:

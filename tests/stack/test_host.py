@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tamiz.model.windows import WindowsVersion
 from tamiz.stack.config import HostConfig, ephemeral_ports
 from tamiz.stack.host import Host
-from tamiz.stack.requests import IN_USE, INVALID, NOT_CONNECTED, REFUSED, TIMED_OUT, Transmit
+from tamiz.stack.requests import IN_USE, INVALID, NOT_CONNECTED, NOT_SUPPORTED, REFUSED, TIMED_OUT, Transmit
 from tamiz.stack.sockets import Endpoint, SocketState
 from tamiz.stack.tcp import TcpConfig
 from tamiz.wire.packet import between, build, dissect
@@ -178,6 +178,29 @@ def test_calls_that_make_no_sense_are_refused() -> None:
     assert stage.do("client", host.accept(socket, 0)) is None
     with pytest.raises(ValueError, match="wanted 'tcp' or 'udp'"):
         host.socket("sctp", 4)
+
+
+def test_calls_of_the_other_protocol_are_refused_and_meet_no_layer() -> None:
+    stage = two()
+    host = stage.hosts["client"]
+    tcp_socket, udp_socket, ended = host.socket("tcp", 4), host.socket("udp", 4), host.socket("udp", 4)
+    stage.do("client", host.bind(udp_socket, None, 53, 0))
+    stage.do("client", host.close(ended, 0))
+    mark = stage.here
+    assert not stage.do("client", host.listen(udp_socket, 0))
+    assert not stage.do("client", host.sendto(tcp_socket, b"x", Endpoint(ip(SERVER[4]), 80), 0))
+    assert not stage.do("client", host.connect(udp_socket, Endpoint(ip(SERVER[6]), 80), 0))
+    assert not stage.do("client", host.connect(ended, Endpoint(ip(SERVER[4]), 80), 0))
+    assert stage.layers("client", mark) == []
+    assert [error for _, error in stage.errors("client", mark)] == [NOT_SUPPORTED, NOT_CONNECTED, INVALID, INVALID]
+
+
+def test_sending_nothing_meets_no_layer() -> None:
+    stage = two()
+    client, _ = established(stage)
+    mark = stage.here
+    assert stage.do("client", stage.hosts["client"].send(client, b"", 0))
+    assert stage.layers("client", mark) == []
 
 
 def test_closing_what_was_never_used_meets_no_layer() -> None:

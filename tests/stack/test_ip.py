@@ -380,6 +380,40 @@ def test_multicast_for_nobody_gets_no_icmp_error() -> None:
     assert stage.sent("server") == []
 
 
+@pytest.mark.parametrize("listens", [True, False], ids=["with a listener", "without one"])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        pytest.param(CLIENT[4], "224.0.0.1", id="to a multicast address"),
+        pytest.param(CLIENT[4], "198.51.100.255", id="to the subnet's broadcast address"),
+        pytest.param(CLIENT[4], "255.255.255.255", id="to the limited broadcast address"),
+        pytest.param("224.0.0.1", SERVER[4], id="from a multicast address"),
+        pytest.param("0.0.0.0", SERVER[4], id="from nowhere"),
+        pytest.param(CLIENT[6], "ff02::1", id="to a multicast address of IPv6"),
+        pytest.param("::", SERVER[6], id="from nowhere in IPv6"),
+    ],
+)
+def test_tcp_answers_no_syn_to_or_from_many(source: str, target: str, listens: bool) -> None:
+    """RFC 9293 3.9.2.3: such a segment is dropped in silence."""
+    version = 6 if ":" in source else 4
+    stage = two()
+    if listens:
+        tcp_server(stage, version)
+    mark = stage.here
+    syn = between(ip(source), ip(target), Segment(5555, 80, 1, 0, TcpFlags.SYN, 64_000))
+    stage.do("server", stage.hosts["server"].packet_in(build(syn), 0))
+    assert stage.layers("server", mark) == [f"INBOUND_IPPACKET_V{version}", f"INBOUND_TRANSPORT_V{version}_DISCARD"]
+    assert stage.sent("server") == []
+
+
+@pytest.mark.parametrize("target", ["0.0.0.0", "239.1.1.1", "255.255.255.255"])
+def test_tcp_connects_to_no_address_of_many(target: str) -> None:
+    stage = two()
+    host = stage.hosts["client"]
+    assert not stage.do("client", host.connect(host.socket("tcp", 4), Endpoint(ip(target), 80), 0))
+    assert (stage.errors("client"), stage.sent("client")) == ([("connect", NOT_AVAILABLE)], [])
+
+
 def test_icmp_errors_about_icmp_errors_are_never_sent() -> None:
     stage = two()
     message = IcmpMessage(4, 3, 3, payload=UDP_DATA)
@@ -506,6 +540,16 @@ def test_a_blocked_raw_socket_is_not_made() -> None:
     assert stage.do("client", stage.hosts["client"].raw(47, 4, 0)) is None
     assert stage.do("client", stage.hosts["client"].ping(ip(SERVER[4]), 0)) is None
     assert stage.layers("client") == ["ALE_RESOURCE_ASSIGNMENT_V4", "ALE_RESOURCE_ASSIGNMENT_V4_DISCARD"] * 2
+
+
+def test_a_raw_socket_that_was_refused_takes_no_packets() -> None:
+    stage = two()
+    stage.block("ALE_RESOURCE_ASSIGNMENT_V4", "server")
+    assert stage.do("server", stage.hosts["server"].raw(17, 4, 0)) is None
+    stage.permit_all()
+    send_udp(stage, udp_client(stage))
+    assert "INBOUND_IPPACKET_V4_DISCARD" in stage.layers("server")
+    assert stage.delivered("server") == []
 
 
 def test_a_raw_packet_of_udp_has_its_ports() -> None:

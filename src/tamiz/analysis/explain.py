@@ -14,6 +14,8 @@ from typing import Final
 from tamiz.engine.engine import Engine
 from tamiz.model.decisions import Action, Decision
 from tamiz.model.explanation import Explanation, LayerStep
+from tamiz.model.keys import LayerKey
+from tamiz.model.objects import ActionType
 from tamiz.model.reading import Reading
 from tamiz.stack.requests import Way
 from tamiz.stack.rows import Condition, Row, layer_key
@@ -112,10 +114,16 @@ def _notes(engine: Engine, question: Question, steps: tuple[LayerStep, ...]) -> 
     for step in steps:
         if step.decision.tie:
             yield f"{step.layer.short}: filters of equal weight and different actions match; the newest was taken first"
-        again = other.classify(step.layer, step.facts)
+        again = other.classify(step.layer, step.facts) if _reading_matters(engine, step.layer) else step.decision
         if _differs(again, step.decision):
             yield f"{step.layer.short}: the reading '{other.reading.value}' gives {again.action.value} here"
         yield from (f"{step.layer.short}: {note}" for note in step.decision.notes)
+
+
+def _reading_matters(engine: Engine, layer: LayerKey) -> bool:
+    """Whether a filter of the layer may block and carries CLEAR_ACTION_RIGHT: the readings differ nowhere else."""
+    harmless = (ActionType.PERMIT, ActionType.CALLOUT_INSPECTION)
+    return any(f.hard and f.action not in harmless for f in engine.policy.by_layer.get(layer, ()))
 
 
 def _differs(a: Decision, b: Decision) -> bool:

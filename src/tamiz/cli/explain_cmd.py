@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
@@ -30,6 +31,8 @@ from tamiz.cli.options import (
 from tamiz.cli.output import Document, Format
 from tamiz.cli.policies import load
 from tamiz.cli.told import facts_from_options, refuse_shown
+from tamiz.formats.toml.names import PROTOCOLS
+from tamiz.model.errors import shorten
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,17 +40,7 @@ if TYPE_CHECKING:
     from tamiz.stack.requests import Way
     from tamiz.stack.witness import Conversation
 
-PROTOCOLS: Final = {
-    "icmp": 1,
-    "igmp": 2,
-    "tcp": 6,
-    "udp": 17,
-    "gre": 47,
-    "esp": 50,
-    "ah": 51,
-    "icmpv6": 58,
-    "sctp": 132,
-}
+_PROTOCOLS: Final = {"icmp": 1, "icmpv6": 58, **PROTOCOLS}
 
 
 def explain(
@@ -80,7 +73,7 @@ def explain(
 
     way = _way(direction)
     conversation = _conversation(protocol, local, remote)
-    loaded = load(policy, last_wins, fields)
+    loaded = load(policy, last_wins, fields, volume)
     told = facts_from_options(
         loaded, app=app, volume=volume, package=package, service=service, user=user, profile=profile,
         interface=interface, assume=assume,
@@ -91,7 +84,7 @@ def explain(
     title = f"{direction} {protocol}, local {_shown(conversation, 'local')}, remote {_shown(conversation, 'remote')}"
 
     def render(console: Console, _: Document) -> None:
-        for style, text in lines(answer, title, loaded.label):
+        for style, text in lines(answer, title, console.width, loaded.label):
             console.print(output.printable(text), style=style or None)
 
     output.emit(document(answer), render, form, target)
@@ -107,12 +100,12 @@ def _protocol(text: str, version: int) -> int:
     word = text.lower()
     if word == "icmp" and version == 6:
         word = "icmpv6"
-    if word in PROTOCOLS:
-        return PROTOCOLS[word]
-    if word.isascii() and word.isdigit() and int(word) <= 255:
+    if word in _PROTOCOLS:
+        return _PROTOCOLS[word]
+    if re.fullmatch("[0-9]{1,3}", word) and int(word) <= 255:
         return int(word)
-    wanted = f"one of {', '.join(PROTOCOLS)}, or a number from 0 to 255"
-    raise typer.BadParameter(f"found {text!r}, wanted {wanted}", param_hint="PROTOCOL")
+    wanted = f"one of {', '.join(_PROTOCOLS)}, or a number from 0 to 255"
+    raise typer.BadParameter(f"found '{shorten(text)}', wanted {wanted}", param_hint="PROTOCOL")
 
 
 def _conversation(protocol: str, local: str, remote: str) -> Conversation:
@@ -127,6 +120,9 @@ def _conversation(protocol: str, local: str, remote: str) -> Conversation:
     if number in (ICMP, ICMP6):  # the port fields hold type and code: an echo request unless others are given
         echo = 8 if number == ICMP else 128
         local_port, remote_port = echo if local_port is None else local_port, remote_port or 0
+        if max(local_port, remote_port) > 255:
+            found = f"found ICMP type {local_port} and code {remote_port}"
+            raise typer.BadParameter(f"{found}, wanted numbers from 0 to 255", param_hint="LOCAL")
     elif number not in (TCP, UDP):
         local_port = remote_port = None
     return Conversation(number, here, there, local_port, remote_port)

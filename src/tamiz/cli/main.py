@@ -1,4 +1,4 @@
-"""The command `tamiz`: a table of verbs, each in its own module, imported when it is asked for (design.md 3).
+"""The command `tamiz`: a table of verbs, each in its own module, imported when it is asked for.
 
 A verb's module has one function of the verb's name, whose parameters are its options (`tamiz.cli.options`) and whose
 docstring is its help. It makes a document, hands it to `tamiz.cli.output.emit`, and raises `typer.Exit` for an answer

@@ -1,4 +1,4 @@
-"""The options that verbs share, each with its one spelling and help (design.md 3).
+"""The options that verbs share, each with its one spelling and help.
 
 What the user tells about an endpoint (`--app` and its like) is turned into facts by `tamiz.cli.told`.
 """
@@ -64,7 +64,11 @@ ReadingOption = Annotated[
 WindowsOption = Annotated[
     WindowsVersion,
     typer.Option(
-        "--windows", parser=_windows, metavar="VERSION", help="vista, 7, 8, 10 or 11.", show_default=str(NEWEST)
+        "--windows",
+        parser=_windows,
+        metavar="VERSION",
+        help=f"vista, 7, 8, 10 or 11; without it {NEWEST}.",
+        show_default=False,
     ),
 ]
 

@@ -2,7 +2,8 @@
 
 A verb makes one document (plain dictionaries, lists and scalars, in the order of its schema) and hands it over with a
 function that renders it. On a terminal text is coloured and folded to the width; piped, or in a file, it is plain and
-its lines are as long as they need to be, unless COLUMNS says otherwise. NO_COLOR, when not empty, turns styles off.
+its lines are as long as they need to be, unless COLUMNS says otherwise; no table fits into less than `NARROWEST`.
+NO_COLOR, when not empty, turns styles off.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from tamiz.cli.exits import Exit
+from tamiz.cli.exits import printable as printable
 from tamiz.model.errors import EnvironmentLacks
 
 if TYPE_CHECKING:
@@ -25,7 +28,9 @@ if TYPE_CHECKING:
 Document = Mapping[str, Any]
 Render = Callable[["Console", Document], None]
 
-_UNFOLDED = 1_000_000  # columns: wider than any line
+NARROWEST: Final = 30  # columns
+_UNFOLDED: Final = 1_000_000  # columns: wider than any line
+_TERMINAL: Final = 80  # columns of a terminal that does not tell
 
 
 class Format(StrEnum):
@@ -36,11 +41,13 @@ class Format(StrEnum):
 
 
 def emit(document: Document, render: Render, form: Format, target: Path | None) -> None:
-    """Write the answer to `target`, or to stdout.
+    """Write the answer to `target`, or to stdout, which is also called `-`.
 
-    Raises `EnvironmentLacks` if `target` cannot be written. A reader of stdout who has gone ends the run, quietly.
+    Raises `EnvironmentLacks` if that cannot be written. A reader of stdout who has gone ends the run, quietly.
     """
-    if target is None:
+    if target is None or str(target) == "-":
+        if getattr(sys, "stdout", None) is None:
+            raise EnvironmentLacks("the standard output is closed, and there is no --output")
         _to_stdout(_text(document, render, form, sys.stdout))
         return
     try:
@@ -53,25 +60,34 @@ def _to_stdout(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it closes
-        raise SystemExit(Exit.BROKEN_PIPE) from None
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(Exit.BROKEN_PIPE) from None
+        raise EnvironmentLacks(f"the standard output cannot be written: {error.strerror}") from error
 
 
 def _text(document: Document, render: Render, form: Format, stream: TextIO | None) -> str:
     if form is Format.JSON:
-        return dumps(document, ascii_only=stream is not None and not _is_utf8(stream))
+        return dumps(document, ascii_only=stream is not None and not is_utf8(stream))
     return rendered(document, render, stream)
 
 
-def _is_utf8(stream: TextIO) -> bool:
-    return (stream.encoding or "").lower().replace("-", "") == "utf8"
+def is_utf8(stream: TextIO) -> bool:
+    """Whether `stream` takes every character."""
+    return (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
 
 def dumps(document: Document, *, ascii_only: bool = False) -> str:
-    """JSON, indented, keys in the document's own order; a lone surrogate is escaped."""
-    text = json.dumps(document, indent=2, ensure_ascii=ascii_only)
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+    """JSON, indented, keys in the document's own order; what is not printable, a lone surrogate too, is escaped."""
+    return _NOT_ASCII.sub(_escaped, json.dumps(document, indent=2, ensure_ascii=ascii_only)) + "\n"
+
+
+_NOT_ASCII: Final = re.compile(r"[^\n -~]+")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return "".join(ch if ch.isprintable() else json.dumps(ch)[1:-1] for ch in match[0])
 
 
 def rendered(document: Document, render: Render, stream: TextIO | None) -> str:
@@ -84,7 +100,8 @@ def rendered(document: Document, render: Render, stream: TextIO | None) -> str:
         file=buffer,
         force_terminal=terminal,
         color_system=None if not terminal or os.environ.get("NO_COLOR") else "auto",
-        width=None if terminal else _columns(),
+        width=max(NARROWEST, _asked_columns() or (_columns_of(stream) if terminal else _UNFOLDED)),
+        height=_TERMINAL,  # no answer asks for it; rich would read LINES
         markup=False,
         highlight=False,
         emoji=False,
@@ -94,14 +111,17 @@ def rendered(document: Document, render: Render, stream: TextIO | None) -> str:
     return text if terminal else "".join(line.rstrip() + "\n" for line in text.splitlines())
 
 
-def _columns() -> int:
+def _asked_columns() -> int | None:
+    """What COLUMNS says, where it is a number that a line may be long."""
     wanted = os.environ.get("COLUMNS", "")
-    return int(wanted) if wanted.isascii() and wanted.isdigit() and int(wanted) > 0 else _UNFOLDED
+    return int(wanted) if re.fullmatch("[0-9]{1,6}", wanted) else None
 
 
-def printable(value: object) -> str:
-    """A value as it may be shown: what a file says must not steer the terminal."""
-    return "".join(ch if ch.isprintable() else "\N{REPLACEMENT CHARACTER}" for ch in str(value))
+def _columns_of(stream: TextIO | None) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if stream is not None else _TERMINAL
+    except (OSError, ValueError):
+        return _TERMINAL
 
 
 def table(console: Console, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -75,7 +75,7 @@ def replay(
     from tamiz.stack.witness import Known
 
     addresses = tuple(map(_address, local or ()))
-    loaded = load(policy, last_wins, fields)
+    loaded = load(policy, last_wins, fields, volume)
     told = facts_from_options(
         loaded, app=app, volume=volume, package=package, service=service, user=user, profile=profile,
         interface=interface, assume=assume,
@@ -89,8 +89,8 @@ def replay(
         report = run(Engine(loaded, reading, told.callouts), openers, settings)
 
     def render(console: Console, _: Document) -> None:
-        for style, text in lines(report):
-            console.print(output.printable(text), style=style or None, soft_wrap=True)
+        for style, text in lines(report, console.width, loaded.label):
+            console.print(output.printable(text), style=style or None)
 
     output.emit(document(report), render, form, target)
 
@@ -107,7 +107,7 @@ def _progress(captures: list[Path]) -> Iterator[Progress]:
     """A bar on stderr, by bytes of each file, on a terminal only. A gzipped file's bytes are more than its size."""
     from tamiz.drive.replay import quiet
 
-    if not sys.stderr.isatty():
+    if getattr(sys, "stderr", None) is None or not sys.stderr.isatty():
         yield quiet
         return
     from rich.console import Console

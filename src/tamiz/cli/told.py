@@ -1,4 +1,4 @@
-"""What the user tells about an endpoint, as facts; each thing told is repeated by the answer (design.md 2.3, 5).
+"""What the user tells about an endpoint, as facts; each thing told is repeated by the answer.
 
 The facts hold at every layer, as far as nothing better is known (`tamiz.stack.witness.Known`). Names and values are
 written as in a policy file (`tamiz.formats.toml.names` and `values`), paths of applications as `tamiz.formats.appid`
@@ -30,7 +30,7 @@ from tamiz.model.keys import CalloutKey, FieldKey
 from tamiz.model.layers import canonical_field
 from tamiz.model.policy import Policy
 from tamiz.model.security import SecurityDescriptor, Token
-from tamiz.model.sids import ALL_PACKAGES, AUTHENTICATED_USERS, EVERYONE, NULL_SID, Sid, service_sid
+from tamiz.model.sids import ALL_PACKAGES, ANONYMOUS, AUTHENTICATED_USERS, EVERYONE, NULL_SID, Sid, service_sid
 from tamiz.model.values import EMPTY, Value, blob, blob_text, sid_value, token_value
 
 # what is told of an interface -> the fields that show it
@@ -97,8 +97,8 @@ def facts_from_options(
     if interface is not None:
         facts.update(_interface(interface))
         said.append(f"interface {interface}")
-    fields, callouts = _assumed(assume or (), policy)
-    return Told({**facts, **fields}, callouts, (*said, *(assume or ())))
+    fields, callouts, apps = _assumed(assume or (), volume or (), policy)
+    return Told({**facts, **fields}, callouts, (*said, *(assume or ()), *apps))
 
 
 # what a packet or a question shows itself, so that nothing can be assumed of it
@@ -138,12 +138,17 @@ def _sid(text: str, option: str) -> Sid:
 # -- applications ----------------------------------------------------------------------------------------------------
 
 
-def app_fact(path: str, volumes: Sequence[str], policy: Policy) -> tuple[Fact, str]:
+def app_fact(path: str, volumes: Sequence[str], policy: Policy, option: str = "--app") -> tuple[Fact, str]:
     """ALE_APP_ID of a path, and the sentence that says what was taken; `volumes` as `--volume` has them, before the
     policy's own."""
-    known = {**dict(policy.volumes), **_read("--volume", lambda: dict(map(read_volume, volumes)))}
-    found = _read("--app", lambda: nt_path(path, known, _named_apps(policy)))
+    known = {**dict(policy.volumes), **volumes_of(volumes)}
+    found = _read(option, lambda: nt_path(path, known, _named_apps(policy)))
     return _one_of(found), f"application {found.note or found.paths[0]}"
+
+
+def volumes_of(texts: Sequence[str] | None) -> dict[str, str]:
+    """The devices by drive that `--volume` tells; `typer.BadParameter` for one that cannot be read."""
+    return _read("--volume", lambda: dict(map(read_volume, texts or ())))
 
 
 def _one_of(found: AppIds) -> Fact:
@@ -171,9 +176,12 @@ def _token(policy: Policy, user: str | None, package: str | None, service: str |
     present: set[Sid] = {EVERYONE}
     absent: set[Sid] = set()
     if user is not None:
-        present |= {_sid(user, "--user"), AUTHENTICATED_USERS}
+        sid = _sid(user, "--user")
+        present |= {sid} if sid == ANONYMOUS else {sid, AUTHENTICATED_USERS}
     if package is not None and package != "none":
         present |= {_sid(package, "--package"), ALL_PACKAGES}
+    if service == "":
+        raise _bad("--service", "''", "the name of a service, its SID, or none")
     if service == "none":
         absent |= set(_named_services(policy))
     elif service is not None:
@@ -207,10 +215,14 @@ def _interface(text: str) -> dict[FieldKey, Fact]:
     return found
 
 
-def _assumed(pairs: Iterable[str], policy: Policy) -> tuple[dict[FieldKey, Fact], Callouts]:
+def _assumed(
+    pairs: Iterable[str], volumes: Sequence[str], policy: Policy
+) -> tuple[dict[FieldKey, Fact], Callouts, list[str]]:
+    """The facts, the callouts' answers, and what was taken for each application."""
     fields: dict[FieldKey, Fact] = {}
     single: dict[CalloutKey, Assumption] = {}
     every: Assumption | None = None
+    said: list[str] = []
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
@@ -221,8 +233,12 @@ def _assumed(pairs: Iterable[str], policy: Policy) -> tuple[dict[FieldKey, Fact]
             single[_callout(name.removeprefix("callout:"), policy)] = _callout_answer(value)
         else:
             field = _field(name)
-            fields[field] = _value(field, value, "--assume")
-    return fields, Callouts(assume=single, assume_all=every)
+            if field in _APPS and value.lower() != "empty":
+                fields[field], sentence = app_fact(value, volumes, policy, "--assume")
+                said += [sentence] if sentence != f"application {value.lower()}" else []
+            else:
+                fields[field] = _value(field, value, "--assume")
+    return fields, Callouts(assume=single, assume_all=every), said
 
 
 def _callout(name: str, policy: Policy) -> CalloutKey:

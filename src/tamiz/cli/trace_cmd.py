@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,7 +51,9 @@ def trace(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="Its name, or a script: a TOML file.")],
     ip: Annotated[
         int,
-        typer.Option("--ip", metavar="4|6", help="The version of IP.", show_default="that of the addresses, else 4"),
+        typer.Option(
+            "--ip", metavar="4|6", help="The version; without it that of the addresses, else 4.", show_default=False
+        ),
     ] = 0,
     client: Annotated[str | None, typer.Option(metavar="ADDRESS[:PORT]", help="The client's end.")] = None,
     server: Annotated[str | None, typer.Option(metavar="ADDRESS[:PORT]", help="The server's end.")] = None,
@@ -87,12 +90,13 @@ def trace(
     script = _scenario(scenario)
     ends = {"client": _end(client, "--client"), "server": _end(server, "--server")}
     version = _version(ip, ends)
+    _apart(version, ends)
     sides: dict[str, Side] = {}
     policies: dict[tuple[Path, ...], Policy] = {}  # read once where both hosts have the same files
     assumptions: dict[str, None] = {}
     for host, own in (("client", client_policy), ("server", server_policy)):
         paths = (*(policy or ()), *(own or ()))
-        loaded = policies[paths] = policies.get(paths) or load(paths, last_wins, fields)
+        loaded = policies[paths] = policies.get(paths) or load(paths, last_wins, fields, volume)
         told = facts_from_options(
             loaded, app=app, volume=volume, package=package, service=service, user=user, profile=profile,
             interface=interface, assume=assume,
@@ -113,8 +117,7 @@ def trace(
     def render(console: Console, _: Document) -> None:
         from rich.text import Text
 
-        width = console.width if console.is_terminal else max(console.width, 100)
-        for line in lines(played, width, _unicode(target), label):
+        for line in lines(played, console.width, _unicode(target), label):
             console.print(Text.assemble(*((output.printable(text), style) for style, text in line)), soft_wrap=True)
 
     output.emit(document(played), render, form, target)
@@ -152,9 +155,22 @@ def _version(asked: int, ends: dict[str, tuple[bytes | None, int | None]]) -> in
     return asked or next(iter(given), 4)
 
 
+def _apart(version: int, ends: dict[str, tuple[bytes | None, int | None]]) -> None:
+    """Each host has an address of its own: what a host sends to itself never reaches the other one."""
+    from tamiz.drive.world import ADDRESSES
+
+    taken: set[str] = set()
+    for host, (packed, _) in ends.items():
+        address = ipaddress.ip_address(ADDRESSES[host, version] if packed is None else packed)
+        text, broadcast = str(address), str(address) == "255.255.255.255"
+        if address.is_multicast or address.is_unspecified or address.is_loopback or broadcast or text in taken:
+            raise typer.BadParameter(f"found {text}, wanted an address of this host alone", param_hint=f"--{host}")
+        taken.add(text)
+
+
 def _unicode(target: Path | None) -> bool:
     """Whether lines and arrows may be drawn with characters beyond ASCII."""
-    return target is not None or (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return target is not None or output.is_utf8(sys.stdout)
 
 
 def _write(played: Trace, path: Path) -> None:

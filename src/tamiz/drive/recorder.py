@@ -147,7 +147,7 @@ class Recorder:
         except Malformed:
             summary = request.word
         self.wire.append(Sent(len(self.steps), host, request.word, summary, request.packet, self.clock()))
-        if request.word in ("RST", "ICMP-ERROR") and host not in self.outcome:
+        if request.word in ("RST", "ICMP-ERROR") and self.outcome.get(host, "silent") == "silent":
             self.outcome[host] = "refused"
 
     def _add(

@@ -28,7 +28,7 @@ from .replay_rulings import REMEMBERED, Ruling, Rulings
 FLOW_BLOCKED: Final = "flow-blocked"
 _PERMIT, _BLOCK, _DEPENDS = (action.value for action in Action)
 _ENDS_FLOW: Final = frozenset({After.FAIL, After.CLOSE, After.TEAR_DOWN})
-_NO_ENDPOINT: Final = frozenset({"no-endpoint-in", "tcp-no-endpoint-in"})
+_NO_ENDPOINT: Final = {"no-endpoint-in": Situation.NO_ENDPOINT, "tcp-no-endpoint-in": Situation.NO_ENDPOINT_TCP}
 _AUTHORIZATION: Final = frozenset({"ALE_AUTH_CONNECT", "ALE_AUTH_RECV_ACCEPT"})
 _RANK: Final = {_PERMIT: 0, _DEPENDS: 1, _BLOCK: 2, FLOW_BLOCKED: 3}
 
@@ -242,4 +242,4 @@ def _situation(step: Step, row: Row, base: str, tcp: bool) -> Situation:
         if row.flags & ConditionFlags.IS_REAUTHORIZE:
             return Situation.REAUTHORIZE
         return Situation.TCP if tcp else Situation.DATAGRAM
-    return Situation.NO_ENDPOINT if step.sequence in _NO_ENDPOINT else Situation.ANY
+    return _NO_ENDPOINT.get(step.sequence, Situation.ANY)

@@ -23,7 +23,7 @@ from tamiz.stack.fields import Embedded
 from tamiz.stack.requests import Way
 from tamiz.stack.rows import layer_key
 from tamiz.stack.sequences import SEQUENCES
-from tamiz.stack.witness import Conversation, Known, address_type, facts_at
+from tamiz.stack.witness import Conversation, Known, address_type, facts_at, is_loopback
 
 REMEMBERED: Final = 100_000  # rulings, and signatures, kept; then they are forgotten and made again
 
@@ -155,7 +155,7 @@ def _shape(ends: Ends) -> tuple[Hashable, ...]:
     local, remote = ends.local, ends.remote
     return (
         ends.protocol, ends.way, len(local), _kind(local), _kind(remote),
-        ends.loopback or local == remote or (_loops(local) and _loops(remote)),
+        ends.loopback or local == remote or (is_loopback(local) and is_loopback(remote)),
     )  # fmt: skip
 
 
@@ -163,7 +163,3 @@ def _kind(packed: bytes) -> int:
     """The address's type; a fifth kind may be a subnet's broadcast address (`tamiz.stack.witness`)."""
     kind = address_type(packed)
     return 16 + kind if len(packed) == 4 and packed[3] == 255 else int(kind)
-
-
-def _loops(packed: bytes) -> bool:
-    return packed[0] == 127 if len(packed) == 4 else packed == b"\0" * 15 + b"\1"

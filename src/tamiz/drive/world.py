@@ -33,7 +33,7 @@ from tamiz.stack.host import Host
 from tamiz.stack.interfaces import ETHERNET, Interface, luid
 from tamiz.stack.processes import Process
 from tamiz.stack.requests import Operation
-from tamiz.stack.sockets import Endpoint, Socket, SocketState
+from tamiz.stack.sockets import TCP, Endpoint, Socket, SocketState
 
 LATENCY: Final = 1_000_000  # ns, one way
 HORIZON: Final = 3_600 * 1_000_000_000  # ns after an act: whoever waits longer for a timer waits for ever
@@ -107,8 +107,7 @@ class _World:
         config = HostConfig(
             self.stage.windows, self.stage.reading, _in_use(lambda: self.nodes[host].engine), ports=ports
         )  # fmt: skip
-        prefix = 24 if self.stage.ip == 4 else 64
-        interface = _interface(f"{ipaddress.ip_address(end.address)}/{prefix}", side.told)
+        interface = _interface(str(ipaddress.ip_address(end.address)), side.told)
         made = Host(host, (interface,), config)
         return Node(made, engine, side.told, self.recorder.listener(host))
 
@@ -128,10 +127,13 @@ class _World:
         )  # fmt: skip
 
     def _undecided(self) -> Iterator[str]:
-        """That some decisions depend, and what was made of them."""
+        """That some decisions depend, and what was made of them; that the trace was too long."""
         depend = sum(s.decision is not None and s.decision.action is Action.DEPENDS for s in self.recorder.steps)
         if depend:
-            yield f"{depend} decisions depend on something unknown; the hosts go on as if they were permits"
+            told = "1 decision depends" if depend == 1 else f"{depend} decisions depend"
+            yield f"{told} on something unknown; the hosts go on as if each were a permit"
+        if len(self.recorder.steps) >= MAX_STEPS:
+            yield f"more than {MAX_STEPS} steps: what would follow is left out"
 
     def _outcome(self, host: str) -> str:
         return self.recorder.outcome.get(host, "silent")
@@ -165,11 +167,20 @@ class _World:
                 self.listener = socket
                 yield host.listen(socket, self.now)
         elif verb == "connect":
-            yield host.connect(self._open(name), self._other(name), self.now)
+            yield from self._connect(name, host)
         elif verb == "sendto":
             yield from self._sendto(act, host)
         else:
             yield from self._connected(act, host)
+
+    def _connect(self, name: str, host: Host) -> Iterator[Operation[object]]:
+        """A new TCP connection; the peer of a UDP socket, which may have been bound before."""
+        target = self._other(name)
+        if not target.port:
+            self.recorder.notes.append(f"{name}: connect is not tried, the other host has no port")
+            return
+        bound = self.sockets.get(name) if self.scenario.protocol == "udp" else None
+        yield host.connect(bound or self._open(name), target, self.now)
 
     def _sendto(self, act: Act, host: Host) -> Iterator[Operation[object]]:
         peer = self._peer(act.host)
@@ -181,7 +192,7 @@ class _World:
     def _connected(self, act: Act, host: Host) -> Iterator[Operation[object]]:
         """Calls that need a socket which is open."""
         socket = self._socket(act.host)
-        if socket is None or (act.verb == "send" and socket.state is not SocketState.CONNECTED):
+        if socket is None or (act.verb == "send" and not _is_connected(socket)):
             self.recorder.notes.append(f"{act.host}: {act.verb} is not tried, there is no connection")
         elif act.verb == "send":
             yield host.send(socket, act.data, self.now)
@@ -234,6 +245,9 @@ class _World:
         self.policies[act.host] = changed = complete(replace(policy, filters=(*left, *added)))
         layers = frozenset(f.layer for f in (*gone, *added))
         node.change_policy(Engine(changed, self.stage.reading, self.sides[act.host].callouts), layers)
+        if not gone and not added:
+            what = f"no filter is named {act.name!r}" if act.name else f"the filter has no layer of IPv{self.stage.ip}"
+            self.recorder.notes.append(f"{act.host}: {act.verb} changes nothing, {what}")
         for filter in (*gone, *added):
             what = "removed from" if filter in gone else "added at"
             self.recorder.say(act.host, "policy-change", f"filter {filter.name!r} is {what} {filter.layer.short}")
@@ -282,6 +296,12 @@ class _World:
 
 
 _UNKNOWN: Final = Process()
+
+
+def _is_connected(socket: Socket) -> bool:
+    if socket.protocol == TCP:
+        return socket.state is SocketState.CONNECTED
+    return socket.remote is not None
 
 
 def _in_use(engine: Callable[[], Engine]) -> Callable[[LayerKey], bool]:

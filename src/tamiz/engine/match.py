@@ -37,7 +37,8 @@ def meets(condition: Condition, value: Value) -> Formula:
     wanted, data = condition.value.data, value.data
     if isinstance(wanted, SecurityDescriptor) and isinstance(data, Token):
         return access_formula(wanted, data)
-    if type(data) is not _COMPARABLE.get(type(wanted), type(wanted)) and not isinstance(wanted, Range):
+    held = wanted.low.data if isinstance(wanted, Range) else wanted
+    if type(data) is not _COMPARABLE.get(type(held), type(held)):
         return FALSE
     return TRUE if _TESTS[condition.match](wanted)(data) else FALSE
 

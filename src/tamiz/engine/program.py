@@ -7,7 +7,7 @@ field's GUID are one field. Groups that several filters have in common are share
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tamiz.engine.worlds import Worlds, WorldSet
 from tamiz.model._tables import FilterFlags
@@ -100,7 +100,7 @@ class LayerProgram:
         for field in self.fields:
             fact = facts.get(field.key, UNKNOWN)
             if isinstance(fact, Unknown):
-                found = worlds.both(found, worlds.among(field.key, field.type, fact))
+                found = worlds.both(found, worlds.among(field.key, fact))
         return found
 
 
@@ -128,10 +128,11 @@ def takes_part(filter: Filter, bfe_running: bool) -> bool:
 
 
 def grouped(conditions: Iterable[Condition]) -> Mapping[FieldKey, tuple[Condition, ...]]:
-    """Conditions by field, over the whole filter, consecutive or not (arbitration.md 3)."""
+    """Conditions by field, under its one name, over the whole filter, consecutive or not (arbitration.md 3)."""
     found: dict[FieldKey, list[Condition]] = {}
     for condition in conditions:
-        found.setdefault(canonical_field(condition.field), []).append(condition)
+        field = canonical_field(condition.field)
+        found.setdefault(field, []).append(condition if condition.field == field else replace(condition, field=field))
     return {field: tuple(group) for field, group in found.items()}
 
 

@@ -108,7 +108,8 @@ class Walk:
     def _ordered(self, sublayer: SublayerProgram) -> tuple[Candidate, ...]:
         if self.newest_first:
             return sublayer.candidates
-        return tuple(sorted(sublayer.candidates, key=lambda c: (-c.weight, c.filter.id)))
+        turned = reversed(sublayer.candidates)  # two machines' filters may have one id
+        return tuple(sorted(turned, key=lambda c: (-c.weight, c.filter.id)))
 
     def _candidate(
         self, candidate: Candidate, live: dict[State, WorldSet], moves: _Moves, step: Pass

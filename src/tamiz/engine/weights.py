@@ -196,7 +196,8 @@ def _slot_value(slot: Slot, by_field: Mapping[FieldKey, Sequence[Condition]]) ->
         return 1
     # the mean is over the fields of the layer, tested or not [O: 2.6]
     mean = sum(_field_measure(c, f) for f, c in tested) / len(slot.fields)
-    return max(1, math.floor(((1 << slot.width) - 1) * mean + 0.5)) if mean > 0 else 0
+    top = (1 << slot.width) - 1  # a float has 53 bits, and rounds that of a wider slot up to the next slot
+    return min(top, max(1, math.floor(top * mean + 0.5))) if mean > 0 else 0
 
 
 def _field_measure(conditions: Sequence[Condition], field: Field) -> float:

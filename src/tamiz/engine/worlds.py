@@ -8,7 +8,8 @@ independent maybes (design.md 2.3). The sets are decision diagrams (OxiDD), exac
 Encoding. A number is its bits, most significant first, so a mask is a cube and a range two thresholds. A blob, SID
 or text is its place among the constants that the policy compares the field with: constant number i has index 2i+1,
 the gap before it 2i. What a constant cannot tell of a gap (does the text in it end with "tool.exe"?) is one more
-variable. A token is one variable for each atom of its access-check formula. Each field that may be EMPTY has a
+variable. Of a field that has one of a few known values, the number of the value is the variables. A token is one
+variable for each atom of its access-check formula. Each field that may be EMPTY has a
 variable for that; nothing but EQUAL FWP_EMPTY matches there (conditions.md 5).
 
 A set is `True` (all worlds), `False` (none) or a diagram, so that what is certain never touches the library.
@@ -18,20 +19,21 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from oxidd.bdd import BDDFunction, BDDManager
 
 from tamiz.engine.access import access_formula
-from tamiz.engine.match import meets, test_of
+from tamiz.engine.match import meets, strip_nul, test_of
 from tamiz.model._tables import DataType, MatchType
 from tamiz.model.conditions import Condition
-from tamiz.model.facts import Fact, KnownBits, Unknown
+from tamiz.model.facts import NOT_EMPTY, UNKNOWN, Fact, KnownBits, Unknown
 from tamiz.model.formula import And, Atom, Formula, Not, Or
 from tamiz.model.formula import Constant as FormulaConstant
 from tamiz.model.keys import FieldKey
 from tamiz.model.security import SecurityDescriptor
-from tamiz.model.values import UNSIGNED, Data, Range, V4Mask, V6Mask, Value
+from tamiz.model.values import EMPTY, UNSIGNED, Data, Range, V4Mask, V6Mask, Value
 
 WorldSet = bool | BDDFunction
 
@@ -141,26 +143,35 @@ class Worlds:
 
     # -- conditions ------------------------------------------------------------------------------------------
 
-    def among(self, field: FieldKey, type_: DataType, fact: Fact) -> WorldSet:
-        """The worlds that agree with what is known of an unknown field: its few possible values."""
-        if not isinstance(fact, Unknown) or (fact.among is None and fact.may_be_empty):
+    def among(self, field: FieldKey, fact: Fact) -> WorldSet:
+        """The worlds that agree with what is known of an unknown field: that it is not EMPTY."""
+        if not isinstance(fact, Unknown) or fact.among is not None or fact.may_be_empty:
             return True
-        filled = self.complement(self.variable(field, "empty"))
-        if fact.among is None:
-            return filled
-        found: WorldSet = self.variable(field, "empty") if fact.may_be_empty else False
-        for value in fact.among:
-            found = self.either(found, self.condition(Condition(field, MatchType.EQUAL, value), type_, fact))
-        return found
+        return self.complement(self.variable(field, "empty"))
 
     def condition(self, condition: Condition, type_: DataType, fact: Fact) -> WorldSet:
         """The worlds in which `condition` holds of a field of `type_` of which `fact` is known."""
         if isinstance(fact, Value):
             return self.formula(condition.field, meets(condition, fact))
-        key = (condition, type_, fact if isinstance(fact, KnownBits) else None)
+        key = (condition, type_, None if fact in (UNKNOWN, NOT_EMPTY) else fact)
         found = self._conditions.get(key)
         if found is None:
-            found = self._conditions[key] = self._unknown(condition, type_, fact)
+            if isinstance(fact, Unknown) and fact.among is not None:
+                found = self._of_few(condition, fact)
+            else:
+                found = self._unknown(condition, type_, fact)
+            self._conditions[key] = found
+        return found
+
+    def _of_few(self, condition: Condition, fact: Unknown) -> WorldSet:
+        """The field has one of a few values: which one is a number of its own, and each value can tell."""
+        values = (*(fact.among or ()), *((EMPTY,) if fact.may_be_empty else ()))
+        bits = (len(values) - 1).bit_length()
+        found: WorldSet = False
+        for n, value in enumerate(values):
+            codes = range(n, 1 << bits) if n == len(values) - 1 else (n,)  # the last has the spare codes too
+            here = self.code(condition.field, values, bits, codes)
+            found = self.either(found, self.both(here, self.formula(condition.field, meets(condition, value))))
         return found
 
     def _unknown(self, condition: Condition, type_: DataType, fact: Unknown | KnownBits) -> WorldSet:
@@ -183,7 +194,7 @@ class Worlds:
             return number.meets(condition)
         scale = self._scales.get((field, type_))
         if scale is None:
-            scale = self._scales[field, type_] = _Scale(self, field, self._constants.get(field, ()))
+            scale = self._scales[field, type_] = _Scale(self, field, type_, self._constants.get(field, ()))
         return scale.meets(condition)
 
     def formula(self, field: FieldKey, formula: Formula) -> WorldSet:
@@ -269,14 +280,15 @@ _NUMBER_TESTS: Final[Mapping[MatchType, Callable[[_Number, int], WorldSet]]] = {
 
 
 class _Scale:
-    """A field whose values are told apart only by the policy's own constants, put in order."""
+    """A field whose values are told apart only by the policy's own constants of its type, put in order."""
 
-    def __init__(self, worlds: Worlds, field: FieldKey, constants: Iterable[Value]) -> None:
+    def __init__(self, worlds: Worlds, field: FieldKey, type_: DataType, constants: Iterable[Value]) -> None:
         self.worlds, self.field = worlds, field
-        ends = {_sort_key(d): d for v in constants for d in _ends(v)}
+        ends = {_sort_key(d): d for v in constants for d in _ends(v, type_)}
         self.constants: list[Any] = [ends[key] for key in sorted(ends)]
         self.keys = [_sort_key(d) for d in self.constants]
         self.number = _Number(worlds, field, max(1, (2 * len(self.constants)).bit_length()), None)
+        self._suffixes: dict[Any, WorldSet] = {}
 
     def place(self, data: Any) -> int:
         """The index of a value: odd for a constant, even for the gap it falls into."""
@@ -287,21 +299,39 @@ class _Scale:
         data, match = condition.value.data, condition.match
         if isinstance(data, Range):
             return self.number.between(self.place(data.low.data), self.place(data.high.data))
-        place = self.place(data)
         if match in _BY_ORDER:
-            return _NUMBER_TESTS[match](self.number, place)
+            return _NUMBER_TESTS[match](self.number, self.place(data))
+        if match is MatchType.NOT_PREFIX:
+            return self.worlds.complement(self.meets(replace(condition, match=MatchType.PREFIX)))
         return self._by_each(condition)
 
     def _by_each(self, condition: Condition) -> WorldSet:
         """Suffixes and comparisons without case: each constant can tell; in the gaps both are possible."""
         test, either, both = test_of(condition), self.worlds.either, self.worlds.both
-        gaps: WorldSet = self.worlds.variable(self.field, str(condition))
         found: WorldSet = False
         for i, data in enumerate(self.constants):
             found = either(found, both(test(data), self.number.equals(2 * i + 1)))
         even = self.worlds.complement(self.number.bit(0))
         beyond = self.number.at_least(2 * len(self.constants) + 1)
-        return either(found, both(gaps, either(even, beyond)))
+        return either(found, both(self._in_gaps(condition), either(even, beyond)))
+
+    def _in_gaps(self, condition: Condition) -> WorldSet:
+        """What holds of a value that is no constant. What ends in "b.exe" ends in ".exe" too, and not in "c.exe"."""
+        if condition.match is not MatchType.PREFIX:
+            return self.worlds.variable(self.field, condition)
+        end = strip_nul(condition.value.data)
+        if end not in self._suffixes:
+            found: WorldSet = self.worlds.variable(self.field, ("ends in", end))
+            for other, holds in self._suffixes.items():
+                if end.endswith(other):
+                    found = self.worlds.both(found, holds)
+                elif not other.endswith(end):
+                    found = self.worlds.without(found, holds)
+            for other, holds in self._suffixes.items():
+                if other.endswith(end):
+                    found = self.worlds.either(found, holds)
+            self._suffixes[end] = found
+        return self._suffixes[end]
 
 
 _BY_ORDER: Final = frozenset(
@@ -310,10 +340,12 @@ _BY_ORDER: Final = frozenset(
 )  # fmt: skip
 
 
-def _ends(value: Value) -> tuple[Data, ...]:
-    return (value.data.low.data, value.data.high.data) if isinstance(value.data, Range) else (value.data,)
+def _ends(value: Value, type_: DataType) -> tuple[Data, ...]:
+    """The values of `type_` that a condition's value names: the ends of a range, else itself."""
+    ends = (value.data.low, value.data.high) if isinstance(value.data, Range) else (value,)
+    return tuple(end.data for end in ends if end.type is type_)
 
 
 def _sort_key(data: Any) -> tuple[str, Any]:
-    """Bytes and text sort as they are; SIDs and the rest, which are only told apart, by their printed form."""
-    return (type(data).__name__, data if isinstance(data, bytes | str) else str(data))
+    """Bytes, text and numbers sort as they are; SIDs, which are only told apart, by their printed form."""
+    return (type(data).__name__, data if isinstance(data, bytes | str | int | float) else str(data))

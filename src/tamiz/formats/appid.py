@@ -7,19 +7,23 @@ after the volume (design.md 5): where exactly one known volume has that path, th
 output states; where several have it, the answer depends on which one it is.
 
 A DOS path whose volume nobody told keeps its drive letter, in the form that the NT namespace has for it,
-`\??\c:\acme\vpn.exe`: no guess is made, and the same drive letter elsewhere still means the same file.
+`\??\c:\acme\vpn.exe`: no guess is made, and the same drive letter elsewhere still means the same file. Once its volume
+is told, by another file or by the user, `resolve` puts the device in its place.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from tamiz.model.conditions import Condition
 from tamiz.model.errors import InputError, Place, shorten
-from tamiz.model.values import app_id
+from tamiz.model.objects import Filter
+from tamiz.model.policy import Policy
+from tamiz.model.values import app_id, blob, blob_text
 
 SYSTEM: Final = "System"
 MAX_PATH: Final = 32767  # UTF-16 units of an NT path
@@ -28,6 +32,7 @@ _DOS = re.compile(r"(?:\\\\[?.]\\|\\\?\?\\)?([a-zA-Z]):[\\/]+([^\\/].*)", re.DOT
 _UNC = re.compile(r"\\\\(?:\?\\UNC\\)?([^\\?.][^\\]*\\.+)", re.DOTALL)
 _NT = re.compile(r"(\\device\\[^\\]+)\\(.+)", re.DOTALL | re.IGNORECASE)
 _DRIVE = re.compile(r"(\\\?\?\\[a-z]:)\\(.+)", re.DOTALL | re.IGNORECASE)
+_SYMBOLIC: Final = "\\??\\".encode("utf-16-le")
 _LETTER = re.compile(r"[a-zA-Z]:?")
 
 
@@ -81,6 +86,40 @@ def device_of(text: str, place: Place) -> str:
     if not _NT.fullmatch(device + "\\x") or device.count("\\") != 2:
         raise InputError(place, "the volumes", f"'{shorten(text)}'", r"a device such as '\Device\HarddiskVolume3'")
     return device
+
+
+def missing(letter: str) -> str:
+    """What a warning says of a drive letter without a volume; `resolve` takes it back."""
+    return f": {letter} is not in [volumes]: "
+
+
+def resolve(policy: Policy, volumes: Mapping[str, str]) -> Policy:
+    """`policy` with devices for the drive letters of its conditions, as far as `volumes` or its own map tell them."""
+    known = {**dict(policy.volumes), **volumes}
+    if not known:
+        return policy
+    return replace(
+        policy,
+        filters=tuple(_resolved(f, known) for f in policy.filters),
+        volumes=tuple(known.items()),
+        warnings=tuple(w for w in policy.warnings if not any(missing(letter) in w for letter in known)),
+    )
+
+
+def _resolved(f: Filter, volumes: Mapping[str, str]) -> Filter:
+    conditions = tuple(_on_device(c, volumes) for c in f.conditions)
+    return f if conditions == f.conditions else replace(f, conditions=conditions)
+
+
+def _on_device(condition: Condition, volumes: Mapping[str, str]) -> Condition:
+    data = condition.value.data
+    if not isinstance(data, bytes) or not data.startswith(_SYMBOLIC):
+        return condition
+    match = _DRIVE.fullmatch(blob_text(data) or "")
+    device = volumes.get(match[1][4:].upper()) if match else None
+    if match is None or device is None:
+        return condition
+    return replace(condition, value=blob(app_blob(f"{device}\\{match[2]}")))
 
 
 def nt_path(path: str, volumes: Mapping[str, str], known: Iterable[str] = ()) -> AppIds:

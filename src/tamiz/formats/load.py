@@ -1,4 +1,4 @@
-"""Files to one policy: read, tell the format by its content, merge, complete.
+"""Files to one policy: read, tell the format by its content, merge, put volumes in the place of drives, complete.
 
 Input: paths. Output: a `Policy` in which every filter has an id and, where its layer is known, an effective weight.
 What goes wrong with a file is an `InputError` that names it.
@@ -6,11 +6,13 @@ What goes wrong with a file is an `InputError` that names it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
+from tamiz.formats.appid import resolve
 from tamiz.formats.complete import complete
 from tamiz.formats.merge import merge
 from tamiz.formats.netsh import looks_like_netsh, read_netsh
@@ -42,12 +44,19 @@ _KNOWN_FORMATS: Final = (
 )
 
 
-def load_policies(paths: Sequence[str], *, last_wins: bool = False, fields: FieldList | None = None) -> Policy:
+def load_policies(
+    paths: Sequence[str],
+    *,
+    last_wins: bool = False,
+    fields: FieldList | None = None,
+    volumes: Mapping[str, str] = MappingProxyType({}),
+) -> Policy:
     """The policy of all `paths` together, in their order (see `tamiz.formats.merge`); no paths: an empty policy.
 
     TOML files may refer to the objects of every other file, and of the TOML files before them. `last_wins`: of objects
     that differ under one key the last file's counts. `fields`: the field lists of layers that no file describes; None:
-    as the files say, else the newest. Raises `InputError`.
+    as the files say, else the newest. `volumes`: devices by drive ("C:"), for the paths of applications; the files' own
+    count for all of them too. Raises `InputError`.
     """
     contents = [(path, _read(path)) for path in paths]
     policies: dict[int, Policy] = {}
@@ -57,7 +66,7 @@ def load_policies(paths: Sequence[str], *, last_wins: bool = False, fields: Fiel
     for n, (path, data) in enumerate(contents):
         if n not in policies:
             policies[n] = _read_toml(data, path, list(policies.values()), last_wins)
-    merged = merge([policies[n] for n in range(len(contents))] or [Policy()], last_wins=last_wins)
+    merged = resolve(merge([policies[n] for n in range(len(contents))] or [Policy()], last_wins=last_wins), volumes)
     return complete(merged if fields is None else replace(merged, fields=fields))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 from tamiz.model._tables import (
     CalloutBehaviourFlags,
@@ -20,7 +21,7 @@ from tamiz.model._tables import (
     SublayerFlags,
 )
 from tamiz.model.conditions import Condition
-from tamiz.model.errors import Place
+from tamiz.model.errors import Place, PolicyError
 from tamiz.model.keys import (
     CalloutKey,
     ContextKey,
@@ -30,6 +31,7 @@ from tamiz.model.keys import (
     SessionKey,
     SublayerKey,
 )
+from tamiz.model.layers import Layer
 from tamiz.model.sids import Sid
 from tamiz.model.values import EMPTY, Value
 
@@ -208,3 +210,25 @@ class Endpoint:
     ipsec_status_name: str = ""
     flags: tuple[str, ...] = ()
     other: tuple[Node, ...] = ()
+
+
+INSPECTION: Final = SublayerKey("FWPM_SUBLAYER_INSPECTION")
+
+
+def check_action(action: ActionType, flags: FilterFlags, layer: Layer, sublayer: SublayerKey, subject: str) -> None:
+    """Raise the `PolicyError` of FwpmFilterAdd0 where a filter's action or life does not fit its layer or sublayer.
+
+    Source: objects.md 7, rows 13 and 14, and 2 for boot-time filters, which the kernel's layers alone have.
+    """
+    if flags & FilterFlags.BOOTTIME and not layer.kernel:
+        wanted = "a kernel-mode layer for a boot-time filter"
+        raise PolicyError("FWP_E_INCOMPATIBLE_LAYER", subject, f"'boot-time' at {layer.key}", wanted)
+    if action.is_callout and not layer.kernel:
+        wanted = "a kernel-mode layer for a callout"
+        raise PolicyError("FWP_E_ACTION_INCOMPATIBLE_WITH_LAYER", subject, f"a callout at {layer.key}", wanted)
+    if not action.is_callout and layer.key.endswith("_FAST"):
+        found = f"action {action.name} at {layer.key}"
+        raise PolicyError("FWP_E_ACTION_INCOMPATIBLE_WITH_LAYER", subject, found, "a callout at this layer")
+    if sublayer == INSPECTION and action is not ActionType.CALLOUT_INSPECTION:
+        found = f"action {action.name} in {INSPECTION}"
+        raise PolicyError("FWP_E_ACTION_INCOMPATIBLE_WITH_SUBLAYER", subject, found, "a callout as 'inspection'")

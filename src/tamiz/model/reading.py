@@ -38,10 +38,12 @@ DEVIATIONS: Final = (
     Deviation(
         "R1",
         "a UDP datagram that no socket waits for",
-        "INBOUND_IPPACKET, INBOUND_IPPACKET_DISCARD, then the ICMP error out [D: udp-packet-flows]",
-        "INBOUND_IPPACKET, INBOUND_TRANSPORT_DISCARD, then the ICMP error out",
-        "60 audit events in four captures of one host of 2023: all at run-time layer 13, and for 55 of them an "
-        "OUTBOUND_ICMP_ERROR drop follows within a millisecond",
+        "INBOUND_IPPACKET, INBOUND_IPPACKET_DISCARD, then the ICMP error out; a block at the discard layer keeps the "
+        "error back [D: udp-packet-flows]",
+        "INBOUND_IPPACKET, INBOUND_TRANSPORT_DISCARD, then the ICMP error out; a block at the discard layer does not "
+        "keep it back",
+        "60 audit events of drops in four captures of one host of 2023: all at run-time layer 13, and for 55 of them "
+        "an OUTBOUND_ICMP_ERROR drop follows in the same millisecond, so the error was on its way in spite of the drop",
     ),
     Deviation(
         "R2",

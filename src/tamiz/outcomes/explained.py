@@ -1,4 +1,4 @@
-"""`tamiz explain`: its JSON (schemas/explain.json; design.md 3 and 5), and its text."""
+"""`tamiz explain`: its JSON (schemas/explain.json), and its text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tamiz.model.keys import LayerKey
 from tamiz.model.objects import Filter
 
 from .values import asked_text, fact_text, value_text, wanted
-from .words import Json, Label, decider, filter_object, flags, listed, right_word, short
+from .words import Json, Label, Line, decider, filter_object, flags, fold, listed, right_word, short
 
 NO_FILTER = "no filter decided"
 
@@ -109,23 +109,27 @@ def _near_miss(miss: NearMiss, layer: LayerKey) -> Json:
 
 # -- text ------------------------------------------------------------------------------------------------------------
 
-_SHOWN: Final = 6  # filters of a sublayer that may end it, and near misses of a layer; the others are counted
+_SHOWN: Final = 6  # filters of a sublayer that may end it; the others are counted
 
 
-def lines(explanation: Explanation, title: str, label: Label = str) -> Iterator[tuple[str, str]]:
+def lines(explanation: Explanation, title: str, width: int, label: Label = str) -> Iterator[tuple[str, str]]:
     """The text, as (style, line) pairs: verdict first, then every layer, then what was taken for granted.
 
-    `label` gives the display name of a sublayer's or callout's key.
+    Lines have at most `width` characters. `label` gives the display name of a sublayer's or callout's key.
     """
-    yield "bold", title
-    yield _style(explanation.action), f"  {explanation.action.value.upper()}  {_why(explanation, label)}"
-    yield "", ""
+    return fold(_lines(explanation, title, label), width)
+
+
+def _lines(explanation: Explanation, title: str, label: Label) -> Iterator[Line]:
+    yield "bold", title, 4
+    yield _style(explanation.action), f"  {explanation.action.value.upper()}  {_why(explanation, label)}", 4
+    yield "", "", 0
     for step in explanation.steps:
         yield from _layer_lines(step, label)
     for note in explanation.notes:
-        yield "yellow", f"note: {note}"
+        yield "yellow", f"note: {note}", 6
     for assumption in explanation.assumptions:
-        yield "dim", f"assumed: {assumption}"
+        yield "dim", f"assumed: {assumption}", 9
 
 
 def _why(explanation: Explanation, label: Label) -> str:
@@ -141,30 +145,30 @@ def _style(action: Action) -> str:
     return {Action.PERMIT: "green", Action.BLOCK: "red", Action.DEPENDS: "yellow"}[action]
 
 
-def _layer_lines(step: LayerStep, label: Label) -> Iterator[tuple[str, str]]:
+def _layer_lines(step: LayerStep, label: Label) -> Iterator[Line]:
     decision = step.decision
     before = " (met before)" if step.inferred else ""
     special = "; ".join(flags(decision))
     why = decider(decision, label) + (f" [{special}]" if special else "")
     name = f"{step.layer.short} {step.direction or ''}".rstrip()
-    yield _style(decision.action), f"{name:34} {decision.action.value:8}{before} {why}"
+    yield _style(decision.action), f"{name:34} {decision.action.value:8}{before} {why}", 44
     for sublayer in decision.steps:
         if sublayer.ended or sublayer.called:
             yield from _sublayer_lines(sublayer, label)
     yield from _near_miss_lines(step)
 
 
-def _sublayer_lines(step: SublayerStep, label: Label) -> Iterator[tuple[str, str]]:
+def _sublayer_lines(step: SublayerStep, label: Label) -> Iterator[Line]:
     weight = "?" if step.weight is None else f"{step.weight:#06x}"
-    yield "", f"    {weight:6} {short(label(step.sublayer))}"
+    yield "", f"    {weight:6} {short(label(step.sublayer))}", 11
     ways = _ways(step.ended)
     for filter, ended in ways[:_SHOWN]:
-        yield "", f"           {_way(filter, ended, label)}"
+        yield "", f"           {_way(filter, ended, label)}", 15
     if len(ways) > _SHOWN:
-        yield "", f"           and {len(ways) - _SHOWN} more filters that may end it"
+        yield "", f"           and {len(ways) - _SHOWN} more filters that may end it", 15
     inspecting = [key for key in step.called if all(e.callout != key for e in step.ended)]
     for key in inspecting:
-        yield "dim", f"           callout {short(label(key))} is called and decides nothing"
+        yield "dim", f"           callout {short(label(key))} is called and decides nothing", 15
 
 
 def _ways(ended: tuple[Ended, ...]) -> list[tuple[Filter, list[Ended]]]:
@@ -186,12 +190,13 @@ def _way(filter: Filter, ended: list[Ended], label: Label) -> str:
     return f"{sure}{results}: {filter.name!r} (filter {filter.id}{callout}): {effect}"
 
 
-def _near_miss_lines(step: LayerStep) -> Iterator[tuple[str, str]]:
+def _near_miss_lines(step: LayerStep) -> Iterator[Line]:
     misses = [miss for sublayer in step.decision.steps for miss in sublayer.near_misses]
-    for miss in misses[:_SHOWN]:
+    for miss in misses:
         field = miss.wanted[0].field
         asks, found = wanted(step.layer, miss.wanted), asked_text(step.layer, miss.wanted, miss.found)
         yield (
             "dim",
             f"    nearly {miss.filter.name!r} (filter {miss.filter.id}): wants {short(field)} {asks}, found {found}",
+            11,
         )

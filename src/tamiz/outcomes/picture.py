@@ -6,7 +6,6 @@ Where the terminal is too narrow for two columns the hosts share one, and each l
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 from tamiz.model.decisions import Action, Decision
 from tamiz.model.trace import Step, Trace
 
-from .words import Label, decider, flags, listed, short
+from .words import Label, decider, flags, folded, listed, short
 
 Span = tuple[str, str]  # (style, text)
 Line = list[Span]
@@ -24,6 +23,7 @@ COLUMN: Final = EVENT + LAYER + ACTION
 GUTTER: Final = 3
 WIDE: Final = 2 * COLUMN + GUTTER
 NARROW: Final = 78
+NARROWEST: Final = len("client  ") + COLUMN  # a narrower terminal folds the lines itself
 PAUSE: Final = 100_000_000  # ns without an event that are worth a line
 HOSTS: Final = ("client", "server")
 
@@ -35,12 +35,9 @@ class _Pen:
     """How the picture is drawn: in two columns or one, with line-drawing characters or plain ones."""
 
     two: bool
+    width: int  # of the picture
     unicode: bool
     label: Label
-
-    @property
-    def width(self) -> int:
-        return WIDE if self.two else NARROW
 
     @property
     def dash(self) -> str:
@@ -64,7 +61,8 @@ class _Pen:
 
 def lines(trace: Trace, width: int, unicode: bool = True, label: Label = str) -> Iterator[Line]:
     """The whole picture, for a terminal of `width` columns; `label` gives the display name of a sublayer's key."""
-    pen = _Pen(width >= WIDE, unicode, label)
+    two = width >= WIDE
+    pen = _Pen(two, WIDE if two else max(NARROWEST, min(width, NARROW)), unicode, label)
     yield from _heading(trace, pen)
     sent = iter(trace.wire)
     following = next(sent, None)
@@ -82,11 +80,11 @@ def lines(trace: Trace, width: int, unicode: bool = True, label: Label = str) ->
     while following is not None:
         yield pen.arrow(following.host, following.summary)
         following = next(sent, None)
-    yield from _footing(trace)
+    yield from _footing(trace, width)
 
 
 def _heading(trace: Trace, pen: _Pen) -> Iterator[Line]:
-    for text in _folded(f"{trace.scenario}: {trace.title}", pen.width):
+    for text in folded(f"{trace.scenario}: {trace.title}", pen.width):
         yield [("bold", text)]
     yield [("dim", f"IPv{trace.ip}, Windows {str(trace.windows).title()}, {trace.reading.value} reading")]
     yield []
@@ -97,7 +95,7 @@ def _heading(trace: Trace, pen: _Pen) -> Iterator[Line]:
     else:
         for host in HOSTS:
             yield [("bold", f"{host} {trace.hosts[host]}")]
-        yield [("dim", pen.dash * NARROW)]
+        yield [("dim", pen.dash * pen.width)]
 
 
 def _step(step: Step, before: Step | None, pen: _Pen) -> Iterator[Line]:
@@ -105,7 +103,7 @@ def _step(step: Step, before: Step | None, pen: _Pen) -> Iterator[Line]:
     again = before is not None and before.host == step.host and _label(before) == label
     what = "" if again else label
     if step.layer is None or step.decision is None:
-        for n, part in enumerate(_folded(step.note, COLUMN - EVENT)):
+        for n, part in enumerate(folded(step.note, COLUMN - EVENT)):
             yield pen.cell(step.host, [("bold", ("" if n else what).ljust(EVENT)), ("italic", part)])
         return
     action = step.decision.action
@@ -114,7 +112,7 @@ def _step(step: Step, before: Step | None, pen: _Pen) -> Iterator[Line]:
         [("bold", what.ljust(EVENT)), ("", step.layer.short.ljust(LAYER)), (_STYLES[action], action.value)],
     )
     for text in _reasons(step, step.decision, pen.label):
-        for part in _folded(text, COLUMN - EVENT - 2):
+        for part in folded(text, COLUMN - EVENT - 2):
             yield pen.cell(step.host, [("", " " * (EVENT + 2)), ("dim", part)])
 
 
@@ -139,20 +137,19 @@ def _reasons(step: Step, decision: Decision, label: Label) -> Iterator[str]:
         yield step.note
 
 
-def _footing(trace: Trace) -> Iterator[Line]:
+def _footing(trace: Trace, width: int) -> Iterator[Line]:
     yield []
     for host in HOSTS:
         yield [("bold", f"{host}: {trace.outcome[host]}")]
     for note in trace.notes:
-        yield [("yellow", f"note: {note}")]
+        yield from ([("yellow", text)] for text in folded(f"note: {note}", width, 6))
     for assumption in trace.assumptions:
-        yield [("dim", f"assumed: {assumption}")]
-
-
-def _folded(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` characters, broken between words where there are any."""
-    return textwrap.wrap(text, width, break_on_hyphens=False)
+        yield from ([("dim", text)] for text in folded(f"assumed: {assumption}", width, 9))
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 3] + "..."
+    """`text`, or its beginning and `...`: cut between its members, so that no number is shown in part."""
+    if len(text) <= width:
+        return text
+    comma = text.rfind(", ", 0, width - 3)
+    return text[: comma + 2 if comma > 0 else width - 3] + "..."

@@ -1,4 +1,4 @@
-"""`tamiz trace` for programs: one JSON object (schemas/trace.json; design.md 3 and 5)."""
+"""`tamiz trace` for programs: one JSON object (schemas/trace.json)."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final
 
+from tamiz.formats.toml.names import PROTOCOLS
 from tamiz.model import catalog
 from tamiz.model._tables import FIELD, ConditionFlags, DataType, Direction, FieldKind, MatchType, Profile
 from tamiz.model.conditions import Condition
@@ -19,7 +20,7 @@ from tamiz.model.values import Range, Value
 
 Label = Callable[[str], str]
 
-_PROTOCOLS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmpv6"}
+_PROTOCOLS: Final = {1: "icmp", 58: "icmpv6", **{number: name for name, number in PROTOCOLS.items()}}
 _PROFILES: Final = {p.value: p.name.lower() for p in Profile}
 _DIRECTIONS: Final = {d.value: d.name.lower() for d in Direction}
 

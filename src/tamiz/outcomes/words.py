@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from tamiz.model.decisions import Action, Decision, Right
@@ -32,9 +33,13 @@ def decider(decision: Decision, label: Label = str) -> str:
     if decision.filter is not None:
         where = short(label(decision.filter.sublayer))
         return f"{decision.filter.name!r} (filter {decision.filter.id}) in {where}"
-    if all(possible.filter is None for possible in decision.possible):
+    filters = list({id(p.filter): p.filter for p in decision.possible if p.filter}.values())
+    if not filters:
         return "no filter decided"
-    return f"one of {sum(p.filter is not None for p in decision.possible)} filters, all of the same action"
+    none = " or none" if any(p.filter is None for p in decision.possible) else ""
+    if len(filters) == 1:
+        return f"{filters[0].name!r} (filter {filters[0].id}){none}: the same action"
+    return f"one of {len(filters)} filters{none}, all of the same action"
 
 
 def listed(names: tuple[str, ...], limit: int = 4, label: Label = str) -> str:
@@ -55,6 +60,28 @@ def short(name: str) -> str:
     for prefix in ("FWPM_LAYER_", "FWPM_CONDITION_", "FWPM_SUBLAYER_", "FWPM_CALLOUT_"):
         name = name.replace(prefix, "")
     return name
+
+
+Line = tuple[str, str, int]  # style, text, where its later lines begin if it is folded
+
+
+def fold(lines: Iterable[Line], width: int) -> Iterator[tuple[str, str]]:
+    """The lines, each in parts of at most `width` characters, as (style, text) pairs."""
+    for style, text, hang in lines:
+        for part in folded(text, width, hang):
+            yield style, part
+
+
+def folded(text: str, width: int, hang: int = 0) -> list[str]:
+    """`text` in lines of at most `width` characters, broken between words; the later ones begin with `hang` spaces.
+
+    If `hang` leaves less than a third of the width, they are indented by a little more than the first line.
+    """
+    if len(text) <= width:
+        return [text]
+    if 3 * hang > 2 * width:
+        hang = min(len(text) - len(text.lstrip()) + 4, width // 2)
+    return textwrap.wrap(text, width, subsequent_indent=" " * hang, break_on_hyphens=False)
 
 
 def flags(decision: Decision) -> Iterator[str]:

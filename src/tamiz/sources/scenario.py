@@ -5,8 +5,9 @@ Input: a name, or the TOML text of a script. Output: a `Scenario`. The language:
 * `title`, `protocol` ("tcp", "udp" or "icmp"), `port` (the server's), `until` (the last documented step: "HOST EVENT",
   EVENT being an event's word or "discard"; without it the scenario ends when nothing more happens);
 * `[[act]]`: one thing that a host does: `HOST = VERB`, HOST being "client" or "server", and what the verb needs:
-  `listen`, `bind` (`port`), `connect`, `send`, `sendto` and `ping` (`data` as text, `hex`, or `bytes`: how many),
-  `close`, `abort`, `add-filter` (`filter`: a table as in a policy file), `remove-filter` (`name`), `wait` (`seconds`).
+  `listen` (TCP), `bind` (UDP; `port`), `connect`, `send`, `sendto` (UDP) and `ping` (`data` as text, `hex`, or
+  `bytes`: how many), `close`, `abort`, `add-filter` (`filter`: a table as in a policy file), `remove-filter` (`name`),
+  `wait` (`seconds`).
 """
 
 from __future__ import annotations
@@ -51,6 +52,14 @@ VERBS: Final[dict[str, tuple[str, ...]]] = {
     "remove-filter": ("name",),
     "wait": ("seconds",),
 }
+# verb -> the protocols that have such a call, where not all do
+_CALLS: Final[dict[str, tuple[str, ...]]] = {
+    "listen": ("tcp",),
+    "bind": ("udp",),
+    "connect": ("tcp", "udp"),
+    "send": ("tcp", "udp"),
+    "sendto": ("udp",),
+}
 _DEFAULT_PORTS: Final = {"tcp": 443, "udp": 53, "icmp": 0}
 
 
@@ -94,7 +103,7 @@ def read_scenario(data: bytes, file: str, name: str) -> Scenario:
     protocol = _word(table, "protocol", PROTOCOLS)
     port = table.number("port", 1, 65_535) or _DEFAULT_PORTS[protocol]
     title, until = table.text("title") or name, _until(table)
-    acts = tuple(_acts(document, table.get("act")))
+    acts = tuple(_acts(document, table.get("act"), protocol))
     table.done()
     return Scenario(name, title, protocol, port, acts, until)
 
@@ -102,8 +111,12 @@ def read_scenario(data: bytes, file: str, name: str) -> Scenario:
 def _word(table: Table, key: str, words: tuple[str, ...]) -> str:
     word = table.text(key)
     if word not in words:
-        raise table.spot.down(key).error(shown(word or ""), f"one of {', '.join(words)}")
+        raise table.spot.down(key).error(_found(word), f"one of {', '.join(words)}")
     return word
+
+
+def _found(value: object) -> str:
+    return "nothing" if value is None else shown(value)
 
 
 def _until(table: Table) -> tuple[str, str] | None:
@@ -117,15 +130,15 @@ def _until(table: Table) -> tuple[str, str] | None:
     return host, event
 
 
-def _acts(document: Document, items: object) -> Iterator[Act]:
+def _acts(document: Document, items: object, protocol: str) -> Iterator[Act]:
     spot = Spot(document, ("act",), "the scenario", ())
     if not isinstance(items, list) or not items:
         raise spot.error(shown(items) if items else "no [[act]]", "one [[act]] or more")
     for n, item in enumerate(items):
-        yield _act(Table(Spot(document, ("act", n), f"act number {n + 1}", ("act", n)), item))
+        yield _act(Table(Spot(document, ("act", n), f"act number {n + 1}", ("act", n)), item), protocol)
 
 
-def _act(table: Table) -> Act:
+def _act(table: Table, protocol: str) -> Act:
     given = [host for host in HOSTS if table.get(host) is not None]
     if len(given) != 1:
         raise table.spot.error(f"{len(given)} hosts", "one of: client = VERB, server = VERB")
@@ -133,6 +146,8 @@ def _act(table: Table) -> Act:
     verb = table.text(host)
     if verb not in VERBS:
         raise table.spot.down(host).error(shown(verb), nearest(verb or "", tuple(VERBS), "one of its verbs"))
+    if protocol not in _CALLS.get(verb, PROTOCOLS):
+        raise table.spot.down(host).error(f"'{verb}' in a scenario of {protocol}", f"that of {_CALLS[verb][0]}")
     keys = VERBS[verb]
     act = Act(
         host,
@@ -140,7 +155,7 @@ def _act(table: Table) -> Act:
         data=_data(table) if "data" in keys else b"",
         port=table.number("port", 1, 65_535) if "port" in keys else None,
         filters=_filters(table) if "filter" in keys else (),
-        name=(table.text("name") or "") if "name" in keys else "",
+        name=_name(table) if "name" in keys else "",
         wait=_nanoseconds(table) if "seconds" in keys else 0,
     )
     table.done()
@@ -153,14 +168,23 @@ def _data(table: Table) -> bytes:
         raise table.spot.error(f"both {given[0]!r} and {given[1]!r}", "one of them")
     text, digits, size = table.text("data"), table.text("hex"), table.number("bytes", 0, MAX_DATA)
     if size is not None:
-        return bytes(i & 0xFF for i in range(size))
+        return (bytes(range(256)) * (size // 256 + 1))[:size]
     try:
         return (text or "").encode() if digits is None else bytes.fromhex(digits)
     except ValueError:
         raise table.spot.down("hex").error(shown(digits), "pairs of hexadecimal digits") from None
 
 
+def _name(table: Table) -> str:
+    name = table.text("name")
+    if not name:
+        raise table.spot.down("name").error(_found(name), "the name of a filter")
+    return name
+
+
 def _filters(table: Table) -> tuple[Filter, ...]:
+    if table.get("filter") is None:
+        raise table.spot.down("filter").error("nothing", "a table, as in a policy file")
     reader = Reader(Objects(), catalog.layers(), Volumes({}), table.spot.document.name)
     reader.read(Table(table.spot.down("filter"), table.get("filter")))
     return tuple(reader.filters)
@@ -170,5 +194,5 @@ def _nanoseconds(table: Table) -> int:
     seconds = table.get("seconds")
     good = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds <= MAX_WAIT
     if not good:
-        raise table.spot.down("seconds").error(shown(seconds), f"seconds from 0 to {MAX_WAIT}")
+        raise table.spot.down("seconds").error(_found(seconds), f"seconds from 0 to {MAX_WAIT}")
     return int(seconds * 1_000_000_000)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from .rows import Source
+from .rows import Mark, Source
 
 
 class Situation(Enum):
@@ -22,7 +22,8 @@ class Situation(Enum):
     TCP = "first, TCP"
     DATAGRAM = "first, other protocols"
     REAUTHORIZE = "reauthorization"
-    NO_ENDPOINT = "no endpoint"
+    NO_ENDPOINT_TCP = "no endpoint, TCP"
+    NO_ENDPOINT = "no endpoint, other protocols"
 
 
 class After(Enum):
@@ -52,9 +53,9 @@ class Block:
 
 def _row(
     layer: str, situation: Situation, discard: bool, after: After, wire: str, application: str,
-    page: str = "packet-flows", mark: str = "I",
+    page: str = "packet-flows", mark: Mark = "I",
 ) -> Block:  # fmt: skip
-    return Block(layer, situation, discard, after, wire, application, Source(page, "5", "D" if mark == "D" else "I"))
+    return Block(layer, situation, discard, after, wire, application, Source(page, "5", mark))
 
 
 _ANY, _TCP, _OTHER, _AGAIN = Situation.ANY, Situation.TCP, Situation.DATAGRAM, Situation.REAUTHORIZE
@@ -101,9 +102,11 @@ BLOCKS: Final = (
     _row("OUTBOUND_ICMP_ERROR", _ANY, True, After.DROP,
         "the error is not sent", "the remote side sees silence", "preventing-port-scanning", "D"),
     _row("IPFORWARD", _ANY, True, After.DROP, "not forwarded, no ICMP error", "nothing", _IDS),
-    _row("INBOUND_TRANSPORT_DISCARD", Situation.NO_ENDPOINT, False, After.SUPPRESS,
-        "no RST (observed reading, UDP: no ICMP error)", "the remote side times out",
-        "tcp-packet-flows", "D"),
+    _row("INBOUND_TRANSPORT_DISCARD", Situation.NO_ENDPOINT_TCP, False, After.SUPPRESS,
+        "no RST", "the remote side times out", "tcp-packet-flows", "D"),
+    # only in the observed reading: 55 of 60 drops here were followed by one of the ICMP error that was on its way
+    _row("INBOUND_TRANSPORT_DISCARD", Situation.NO_ENDPOINT, False, After.NOTHING,
+        "the ICMP error leaves all the same", "the remote side is told", "field-evidence R1", "O"),
     _row("INBOUND_IPPACKET_DISCARD", Situation.NO_ENDPOINT, False, After.SUPPRESS,
         "no ICMP error", "the remote side times out", "udp-packet-flows", "D"),
     *(

@@ -172,13 +172,18 @@ class Carrier:
 
     def tear_down(self, socket: Socket) -> Operation[None]:
         """A failed reauthorization: the flow is gone and the connection with it; nothing more is sent [I: the flow
-        page ends with the discard layer]."""
+        page ends with the discard layer]. A socket that the application holds is released when it closes it; one that
+        it closed, or never had, ends now."""
         if socket.flow is not None:
             self._kernel.flows.remove(socket.flow)
-        socket.connection, socket.error = None, ABORTED
-        if socket.parent is not None and socket.state is SocketState.CONNECTING:
+        socket.connection = None
+        state, half_open = socket.state, socket.parent is not None and socket.state is SocketState.CONNECTING
+        yield from self._fails(socket, ABORTED)
+        if state is SocketState.CLOSING:
+            yield from self._binder.release(socket)
+        elif half_open:
             socket.state = SocketState.CLOSED
-        yield Failed("receive", ABORTED, socket.id)
+            yield from self._binder.closure(socket)
 
     def _ended(self, socket: Socket, for_good: bool) -> Operation[None]:
         """Both directions are done, or the connection was reset. A socket that the application closed is released;

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tamiz.model._tables import ReauthorizeReason
+from tamiz.model._tables import AddressType, ReauthorizeReason
 
 from .binding import Binder
 from .carrier import Carrier
 from .flows import Event, Flow
 from .interfaces import Path
 from .kernel import Kernel
-from .requests import ACCESS, INVALID, NOT_CONNECTED, UNREACHABLE, Completed, Failed, Note, Operation
+from .requests import (
+    ACCESS,
+    INVALID,
+    NOT_AVAILABLE,
+    NOT_CONNECTED,
+    NOT_SUPPORTED,
+    UNREACHABLE,
+    Completed,
+    Failed,
+    Note,
+    Operation,
+)
 from .rows import Unit
 from .segments import connection_key
 from .sequences import SEQUENCES
-from .sockets import Endpoint, Socket, SocketState
+from .sockets import TCP, Endpoint, Socket, SocketState
 from .tcp import Connection, State
 from .walk import Stop
 
@@ -27,8 +38,9 @@ class Connections:
         self._kernel, self._binder, self._carrier = kernel, binder, carrier
 
     def listen(self, socket: Socket, backlog: int) -> Operation[bool]:
-        if socket.state is not SocketState.BOUND or socket.pending:
-            yield Failed("listen", INVALID, socket.id)
+        if socket.protocol != TCP or socket.raw or socket.state is not SocketState.BOUND or socket.pending:
+            tcp = socket.protocol == TCP and not socket.raw
+            yield Failed("listen", INVALID if tcp else NOT_SUPPORTED, socket.id)
             return False
         stop = yield from self._kernel.walk(SEQUENCES["tcp-listen"].rows, self._kernel.endpoint(socket))
         socket.backlog = max(backlog, 1)
@@ -51,6 +63,9 @@ class Connections:
                 return False
         if socket.state is not SocketState.BOUND or len(remote.address) != (4 if socket.version == 4 else 16):
             yield Failed("connect", INVALID, socket.id)
+            return False
+        if self._kernel.interfaces.address_type(remote.address) is not AddressType.UNICAST:
+            yield Failed("connect", NOT_AVAILABLE, socket.id)  # RFC 9293 3.9.1.1
             return False
         found = self._kernel.route(socket, remote.address)
         if found is None:
@@ -82,7 +97,8 @@ class Connections:
         flow.on(Event.COMPLETE)
         flow.reasons = ReauthorizeReason.CLASSIFY_COMPLETION
         rows = SEQUENCES["tcp-connect-completes"].rows
-        stop = yield from self._kernel.walk(rows, self._kernel.endpoint(socket, "out"), flow=flow)
+        seen = replace(self._kernel.endpoint(socket, "out"), nexthop=flow.original)
+        stop = yield from self._kernel.walk(rows, seen, flow=flow)
         flow.reasons = ReauthorizeReason(0)
         if stop is not None:
             return (yield from self._not_connected(socket, flow, stop))
@@ -110,11 +126,13 @@ class Connections:
         yield from self._carrier.carry_out(socket, effects, now)
 
     def send(self, socket: Socket, data: bytes, now: int) -> Operation[bool]:
-        """STREAM sees the data first; bytes that it takes out are gone, and the call succeeds."""
+        """STREAM sees the data first; bytes that it takes out are gone, and the call succeeds. No data: nothing."""
         connection = socket.connection
         if connection is None or not connection.can_send or socket.state is not SocketState.CONNECTED:
             yield Failed("send", NOT_CONNECTED, socket.id)
             return False
+        if not data:
+            return True
         again = socket.flow is not None and socket.flow.needs_reauthorization
         sequence = SEQUENCES["tcp-reauthorize-out" if again else "tcp-data-out"]
         passed = yield from self._carrier.stream(socket, sequence.part(Unit.DATA), data, "out")

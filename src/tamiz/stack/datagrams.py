@@ -67,6 +67,7 @@ class Datagrams:
         seen = self._kernel.outgoing(packet, path, socket, at.flow)
         stop = yield from self._kernel.walk(rows.part(Unit.FLOW), seen, name, at.flow)
         if stop is not None:
+            socket.asked = seen
             return (yield from self._refused(socket, at, stop))
         self._passed(at, path.interface.luid, "out", now)
         if owner is not None:
@@ -119,34 +120,31 @@ class Datagrams:
         flow.known.add(interface)
         self._kernel.flows.refresh(flow, way, now)
 
-    def connect(self, socket: Socket, key: FlowKey, path: Path, now: int) -> Operation[bool]:
-        """connect() of a UDP socket: its flow is authorized at the call [I]."""
-        config = self._kernel.config
-        flow = self._kernel.flows.open(key, "out", socket.id, config.idle, now)
-        flow.original = path.interface
+    def connect(self, socket: Socket, packet: Packet, path: Path, now: int) -> Operation[bool]:
+        """connect() of a UDP socket: its flow is authorized at the call [I]. `packet`: one that it would send."""
+        at = self._new("udp-connect", flow_key(packet, "out"), "out", socket.id, packet, path, now)
         seen = replace(self._kernel.endpoint(socket, "out"), nexthop=path.interface)
-        stop = yield from self._kernel.walk(SEQUENCES["udp-connect"].rows, seen, flow=flow)
+        stop = yield from self._kernel.walk(SEQUENCES[at.sequence].rows, seen, flow=at.flow)
         if stop is not None and stop.pended:
-            flow.on(Event.PEND)
-            socket.flow, socket.pending = flow, "connect"
+            at.flow.on(Event.PEND)
+            socket.flow, socket.pending, socket.asked = at.flow, "connect", seen
             yield Note("the connect is pended by a callout", socket.id)
             return False
         if stop is not None:
             yield Failed("connect", ACCESS, socket.id)
             return False
-        self._passed(_Situation(flow, "udp-connect", True), path.interface.luid, "out", now)
+        self._passed(at, path.interface.luid, "out", now)
         socket.authorized = True
         return True
 
     def complete(self, socket: Socket, now: int) -> Operation[bool]:
         """A pended first send or connect completes: only the flow is made (ale.md 6)."""
-        flow, operation = socket.flow, socket.pending or "sendto"
-        socket.flow = socket.pending = None
-        if flow is None:
+        flow, operation, seen = socket.flow, socket.pending or "sendto", socket.asked
+        socket.flow = socket.pending = socket.asked = None
+        if flow is None or seen is None:
             return False
         flow.on(Event.COMPLETE)
         flow.reasons = ReauthorizeReason.CLASSIFY_COMPLETION
-        seen = self._kernel.endpoint(socket, "out")
         stop = yield from self._kernel.walk(SEQUENCES["udp-connect-completes"].rows, seen, flow=flow)
         flow.reasons = ReauthorizeReason(0)
         if stop is not None:

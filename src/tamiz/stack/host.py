@@ -114,7 +114,7 @@ class Host:
 
     def connect(self, socket: Socket, remote: Endpoint, now: int) -> Operation[bool]:
         """TCP: True once the SYN was given to the network; `socket.state` tells when it is connected."""
-        tcp_socket = socket.protocol == tcp.PROTOCOL
+        tcp_socket = socket.protocol == tcp.PROTOCOL and not socket.raw
         call = self._connections.connect if tcp_socket else self._udp.connect
         return (yield from self._then_loop(call(socket, remote, now), now))
 

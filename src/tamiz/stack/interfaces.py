@@ -14,7 +14,6 @@ from typing import Final, Union
 from tamiz.model._tables import AddressType, Profile
 
 IpInterface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
-IpNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 ETHERNET, LOOPBACK, TUNNEL = 6, 24, 131  # IANA ifType
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tamiz.model._tables import ConditionFlags, ReauthorizeReason
+from tamiz.model._tables import AddressType, ConditionFlags, ReauthorizeReason
 from tamiz.model.windows import SEVEN
 from tamiz.wire.errors import Malformed
 from tamiz.wire.fragments import Reassembler
@@ -132,7 +132,7 @@ class Kernel:
             remote,
             socket.port,
             socket.remote.port if socket.remote else None,
-            None if here is None else self.interfaces.address_type(here),
+            AddressType.UNSPECIFIED if here is None else self.interfaces.address_type(here),
             None if remote is None else self.interfaces.address_type(remote),
             way=way,
             connection=socket.flow.created if socket.flow else way,

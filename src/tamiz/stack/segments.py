@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from tamiz.model._tables import AddressType
 from tamiz.wire.tcp import Segment
 
 from .blocks import After
@@ -51,7 +52,7 @@ class Segments:
         if socket is not None:
             yield from self._to_connection(socket, segment, a)
             return
-        listener = self._kernel.sockets.listener(local)
+        listener = self._kernel.sockets.listener(local) if self._between_hosts(a) else None
         if listener is not None and segment.syn and not segment.has_ack and not segment.rst:
             yield from self._to_listener(listener, segment, local, remote, a)
         elif not (yield from self._udp.raw(a)):
@@ -112,6 +113,11 @@ class Segments:
         half = sum(s.parent is listener and s.state is SocketState.CONNECTING for s in self._kernel.sockets)
         return half + len(listener.queue)
 
+    def _between_hosts(self, a: Arrival) -> bool:
+        """Whether both addresses are one host's: TCP answers no others (RFC 9293 3.9.2.3, RFC 1122 4.2.3.10)."""
+        kinds = map(self._kernel.interfaces.address_type, (a.packet.ip.src, a.packet.ip.dst))
+        return all(kind is AddressType.UNICAST for kind in kinds)
+
     def _to_nobody(self, segment: Segment, a: Arrival) -> Operation[None]:
         """No connection and no listener: a block at the discard layer keeps the RST back (1.4)."""
         word = kind_of(segment).value
@@ -121,10 +127,10 @@ class Segments:
         if stop is not None and stop.layer == "INBOUND_IPPACKET":
             return
         yield Dropped(reason, word)
-        answer, network = reset_for(segment), self._kernel.interfaces
-        if stop is not None or answer is None or network.is_group(a.packet.ip.dst):
+        answer = reset_for(segment)
+        if stop is not None or answer is None or not self._between_hosts(a):
             return
-        path = network.path(a.packet.ip.src, a.packet.ip.dst, self._kernel.config.strong_send)
+        path = self._kernel.interfaces.path(a.packet.ip.src, a.packet.ip.dst, self._kernel.config.strong_send)
         if path is not None:
             packet = self._carrier.packet(a.packet.ip.dst, a.packet.ip.src, answer)
             rows = SEQUENCES["tcp-rst-out"].rows

@@ -221,6 +221,10 @@ class _Pattern:
     reauthorize: Source
     redirects: bool
 
+    @property
+    def article(self) -> str:
+        return "an" if self.what.startswith("ICMP") else "a"
+
 
 def _datagrams(p: _Pattern) -> Iterator[Sequence]:
     """The sequences of one protocol, named after it."""
@@ -255,12 +259,12 @@ def _datagrams(p: _Pattern) -> Iterator[Sequence]:
     )
     again = Row(CREATING, "packet", Unit.FLOW, p.reauthorize, "in", p.packet, flags=_REAUTHORIZE)
     yield Sequence(
-        f"{p.name}-reauthorize-in", f"a {p.what} arrives on a flow that needs reauthorization",
+        f"{p.name}-reauthorize-in", f"{p.article} {p.what} arrives on a flow that needs reauthorization",
         (*_wire_in(p.reauthorize, p.packet), again, replace(arrives, source=p.reauthorize)),
     )  # fmt: skip
     out = replace(p.reauthorize, mark="I")
     yield Sequence(
-        f"{p.name}-reauthorize-out", f"a {p.what} leaves on a flow that needs reauthorization",
+        f"{p.name}-reauthorize-out", f"{p.article} {p.what} leaves on a flow that needs reauthorization",
         (
             replace(again, source=out, event="sendto", direction="out"),
             replace(data, source=out),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tamiz.wire import icmp, tcp, udp
 
+from .fields import Indication
 from .flows import Flow
 from .processes import UNKNOWN_PROCESS, Process
 from .tcp import Connection
@@ -42,7 +43,7 @@ class Socket:
     """One socket. `local` None: every address. `inbox`: data that is readable, with its sender. `assigned`: a
     RESOURCE_ASSIGNMENT was indicated and a RESOURCE_RELEASE is due; `authorized`: an ENDPOINT_CLOSURE is due.
     `error`: the Winsock error that ended it. `parent`: the listener of an accepted connection.
-    `pending`: the operation that a callout keeps (bind, listen, connect)."""
+    `pending`: the operation that a callout keeps (bind, listen, connect, sendto); `asked`: what a datagram's showed."""
 
     id: int
     protocol: int
@@ -64,6 +65,7 @@ class Socket:
     peer_finished: bool = False
     error: str | None = None
     pending: str | None = None
+    asked: Indication | None = None
 
     @property
     def alive(self) -> bool:
@@ -107,10 +109,11 @@ class Sockets:
         return min(found, key=lambda s: s.remote is None) if found else None
 
     def raw(self, protocol: int, local: bytes) -> Socket | None:
-        """The raw socket, or ICMP handle, that takes packets of `protocol` to `local`."""
+        """The raw socket, or ICMP handle, that takes packets of `protocol` to `local`; not one that was refused."""
         version = 4 if len(local) == 4 else 6
         for s in self:
-            if s.raw and s.alive and s.protocol == protocol and s.version == version and s.local in (None, local):
+            fits = s.protocol == protocol and s.version == version and s.local in (None, local)
+            if s.raw and s.assigned and s.alive and fits:
                 return s
         return None
 

@@ -12,11 +12,11 @@ from tamiz.wire.packet import Packet, Raw, between, build, dissect, word
 from tamiz.wire.udp import Datagram
 
 from .binding import Binder
-from .datagrams import Datagrams, flow_key
+from .datagrams import Datagrams
 from .icmp import PORT_UNREACHABLE, PROTOCOL_UNREACHABLE, Icmp
 from .kernel import Arrival, Kernel
 from .requests import INVALID, NOT_CONNECTED, TOO_BIG, UNREACHABLE, Dropped, Failed, Operation
-from .sockets import Endpoint, Socket, SocketState
+from .sockets import TCP, Endpoint, Socket, SocketState
 
 MAX_PAYLOAD: Final = {4: 0xFFFF - 20 - 8, 6: 0xFFFF - 8}  # bytes after a UDP or ICMP header
 
@@ -52,6 +52,10 @@ class Udp:
 
     def connect(self, socket: Socket, remote: Endpoint, now: int) -> Operation[bool]:
         """connect(): fixes the peer and authorizes the flow."""
+        problem = self._problem(socket, b"", remote)
+        if problem is not None:
+            yield Failed("connect", problem, socket.id)
+            return False
         if socket.state is SocketState.CREATED:
             bound = yield from self._binder.bind(socket, None, 0, implicit=True, operation="connect")
             if not bound:
@@ -63,15 +67,14 @@ class Udp:
         source, path = found
         before = socket.local
         socket.local, socket.remote = source, remote
-        key = flow_key(self._packet(socket, source, remote, b""), "out")
-        if (yield from self._datagrams.connect(socket, key, path, now)):
+        if (yield from self._datagrams.connect(socket, self._packet(socket, source, remote, b""), path, now)):
             return True
         if socket.pending is None:
             socket.local, socket.remote = before, None
         return False
 
     def _problem(self, socket: Socket, data: bytes, target: Endpoint | None) -> str | None:
-        if target is None:
+        if target is None or (socket.protocol == TCP and not socket.raw):
             return NOT_CONNECTED
         if not socket.alive or socket.pending or len(target.address) != (4 if socket.version == 4 else 16):
             return INVALID
@@ -134,7 +137,8 @@ class Udp:
         yield from self._icmp.message(a, self._kernel.sockets.raw(icmp.PROTOCOLS[ip.version], ip.dst))
 
     def _no_endpoint(self, a: Arrival, reason: str) -> Operation[None]:
-        """Nobody waits for it: a block at the discard layer keeps the ICMP error back (2.3)."""
+        """Nobody waits for it: a block at INBOUND_IPPACKET_DISCARD keeps the ICMP error back (2.3); one at the
+        observed reading's INBOUND_TRANSPORT_DISCARD does not (field-evidence R1)."""
         name = word(a.packet)
         seen = self._kernel.incoming(a)
         stop = yield from self._kernel.walk(a.rows("no-endpoint-in"), seen, name, note=reason, no_endpoint=True)

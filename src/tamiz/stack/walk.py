@@ -118,12 +118,14 @@ class Walk:
         )
 
     def _situation(self, row: Row, base: str) -> Situation:
+        tcp = self.indication.protocol == TCP and not self.raw
         if base in _AUTHORIZATION:
             if row.flags & ConditionFlags.IS_REAUTHORIZE:
                 return Situation.REAUTHORIZE
-            tcp = self.indication.protocol == TCP and not self.raw
             return Situation.TCP if tcp else Situation.DATAGRAM
-        return Situation.NO_ENDPOINT if self.no_endpoint else Situation.ANY
+        if self.no_endpoint:
+            return Situation.NO_ENDPOINT_TCP if tcp else Situation.NO_ENDPOINT
+        return Situation.ANY
 
 
 def _blocks(answer: Answer) -> bool:

@@ -18,7 +18,7 @@ from tamiz.model._tables import FIELD, AddressType, ConditionFlags, ReauthorizeR
 from tamiz.model.facts import Fact, Facts, KnownBits, Unknown
 from tamiz.model.keys import FieldKey, LayerKey
 from tamiz.model.sids import Sid
-from tamiz.model.values import Value, address, u8, u16
+from tamiz.model.values import EMPTY, Value, address, u8, u16
 from tamiz.model.windows import NEWEST, WindowsVersion
 
 from .fields import FLAG_LAYERS, Embedded, Indication, facts_of
@@ -159,7 +159,15 @@ def facts_at(
     if FIELD.FLAGS in shown:
         shown[FIELD.FLAGS] = _flags(base, shown[FIELD.FLAGS], conversation, known)
     shown.update(_loose(base, conversation, connection, shown))
-    return {**{key: fact for key, fact in known.facts.items() if key in _fields(layer)}, **shown}
+    told = {key: fact for key, fact in known.facts.items() if key in _fields(layer)}
+    return {**told, **{key: fact for key, fact in shown.items() if not _narrows(told.get(key), fact)}}
+
+
+def _narrows(told: Fact | None, shown: Fact) -> bool:
+    """Whether what was told is one of the few values that the packets leave open."""
+    if not isinstance(shown, Unknown) or not isinstance(told, Value):
+        return False
+    return shown.may_be_empty if told == EMPTY else told in (shown.among or (told,))
 
 
 @cache

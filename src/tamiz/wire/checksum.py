@@ -6,8 +6,6 @@ A ones' complement sum of 16-bit words is the big-endian number modulo 0xFFFF, b
 
 from __future__ import annotations
 
-PSEUDO_V4, PSEUDO_V6 = 12, 40  # octets: RFC 9293 3.1, RFC 8200 8.1
-
 
 def total(data: bytes, start: int = 0) -> int:
     """The ones' complement sum of `start` and `data` (an odd last byte is padded), folded to 16 bits."""

@@ -25,7 +25,7 @@ from tamiz.model._tables import (
     LayerFlags,
 )
 from tamiz.model.conditions import Condition
-from tamiz.model.errors import Place
+from tamiz.model.errors import Place, PolicyError
 from tamiz.model.keys import (
     CalloutKey,
     ContextKey,
@@ -37,7 +37,7 @@ from tamiz.model.keys import (
     SublayerKey,
 )
 from tamiz.model.layers import Field, Layer
-from tamiz.model.objects import ActionType, Callout, Filter
+from tamiz.model.objects import ActionType, Callout, Filter, check_action
 from tamiz.model.values import Value
 
 FILTER_FLAGS: Final = flag_names("FWPM_FILTER_FLAG_", FilterFlags)
@@ -166,6 +166,8 @@ class Filters:
         self._check_flags(word, action, members["flags"])
         weight = self._weight(members["weight"])
         layer = self._layer_of(members["layerKey"], layer)
+        sublayer = reader.optional_key(SublayerKey, members["subLayerKey"]) or layer.default_sublayer
+        self._check_action(action, word, layer, sublayer, item)
         conditions = self._conditions(members["filterCondition"], layer)
         self._check_reserved(members.get("reserved"))
         reader.once(key, members["filterKey"])
@@ -175,7 +177,7 @@ class Filters:
             key=key,
             name=name,
             layer=layer.key,
-            sublayer=reader.optional_key(SublayerKey, members["subLayerKey"]) or layer.default_sublayer,
+            sublayer=sublayer,
             action=action,
             conditions=conditions,
             id=number,
@@ -220,6 +222,14 @@ class Filters:
         if word & _IF_UNREGISTERED and action not in _TERMINATING:
             found = f"PERMIT_IF_CALLOUT_UNREGISTERED with action {action.name}"
             self.reader.fail(element, found, "a terminating callout", "FWP_E_INVALID_FLAGS")
+
+    def _check_action(
+        self, action: ActionType, word: int, layer: Layer, sublayer: SublayerKey, element: Element
+    ) -> None:
+        try:
+            check_action(action, FilterFlags(word & bits_of(FilterFlags)), layer, sublayer, "")
+        except PolicyError as error:
+            self.reader.fail(element, error.found, error.wanted, error.code)
 
     def _weight(self, element: Element) -> Value:
         found = self.values.value(element)

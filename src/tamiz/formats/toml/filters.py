@@ -38,12 +38,11 @@ from tamiz.model._tables import (
     ProviderFlags,
     SublayerFlags,
 )
+from tamiz.model.errors import PolicyError
 from tamiz.model.keys import CalloutKey, ContextKey, FilterKey, Key, LayerKey, SublayerKey
 from tamiz.model.layers import Layer
-from tamiz.model.objects import ActionType, Callout, Filter, Provider, ProviderContext, Sublayer
+from tamiz.model.objects import ActionType, Callout, Filter, Provider, ProviderContext, Sublayer, check_action
 from tamiz.model.values import EMPTY, Value, u8, u64
-
-INSPECTION: Final = SublayerKey("FWPM_SUBLAYER_INSPECTION")
 
 _ACTIONS: Final = {"permit": ActionType.PERMIT, "block": ActionType.BLOCK}
 _CALLOUT_ACTIONS: Final = {
@@ -71,6 +70,7 @@ class Reader:
     file: str
     filters: list[Filter] = field(default_factory=list)
     counts: Counter[tuple[LayerKey, str]] = field(default_factory=Counter)
+    ids: dict[int, str] = field(default_factory=dict)
     used_callouts: dict[CalloutKey, None] = field(default_factory=dict)
 
     def read(self, table: Table) -> None:
@@ -137,10 +137,22 @@ class Reader:
         if given is not None and len(made) > 1:
             names = " and ".join(f.layer.short for f in made)
             raise spot.error(f"one key for the filters at {names}", "one layer, such as '...-v4', or no key")
+        self._check_id(made, table)
         keyed = [replace(f, key=FilterKey(guid_at(given, spot)) if given else self._derived(f)) for f in made]
         for f in keyed:
             self.objects.declare(f.key, table.spot)
         return keyed
+
+    def _check_id(self, made: list[Filter], table: Table) -> None:
+        """A run-time id is one filter's (objects.md 1)."""
+        if not made or not made[0].id:
+            return
+        spot, first = table.spot.down("id"), self.ids.setdefault(made[0].id, str(made[0].place))
+        if len(made) > 1:
+            names = " and ".join(f.layer.short for f in made)
+            raise spot.error(f"one id for the filters at {names}", "one layer, such as '...-v4', or no id")
+        if first != str(made[0].place):
+            raise spot.error(f"{made[0].id}, the id of the one in {first}", "another id, or none")
 
     def _derived(self, f: Filter) -> FilterKey:
         """A key from the file's own name, the layer, the filter's name and which of that name it is."""
@@ -284,16 +296,7 @@ def _is_builtin(key: Key) -> bool:
 
 
 def _check_action(draft: Filter, layer: Layer, sublayer: SublayerKey, spot: Spot) -> None:
-    """Action against layer and sublayer, and boot-time against the layer (objects.md 2, 7)."""
-    if draft.flags & FilterFlags.BOOTTIME and not layer.kernel:
-        wanted = "a kernel-mode layer for a boot-time filter"
-        raise spot.error(f"'boot-time' at {layer.key}", wanted, "FWP_E_INCOMPATIBLE_LAYER")
-    if draft.action.is_callout and not layer.kernel:
-        found = f"a callout at {layer.key}"
-        raise spot.error(found, "a kernel-mode layer for a callout", "FWP_E_ACTION_INCOMPATIBLE_WITH_LAYER")
-    if not draft.action.is_callout and layer.key.endswith("_FAST"):
-        found = f"action {draft.action.name} at {layer.key}"
-        raise spot.error(found, "a callout at this layer", "FWP_E_ACTION_INCOMPATIBLE_WITH_LAYER")
-    if sublayer == INSPECTION and draft.action is not ActionType.CALLOUT_INSPECTION:
-        found = f"action {draft.action.name} in {INSPECTION}"
-        raise spot.error(found, "a callout as 'inspection'", "FWP_E_ACTION_INCOMPATIBLE_WITH_SUBLAYER")
+    try:
+        check_action(draft.action, draft.flags, layer, sublayer, spot.subject)
+    except PolicyError as error:
+        raise spot.refused(error) from None

@@ -130,7 +130,7 @@ def _volumes(document: Document) -> dict[str, str]:
 
 def _warnings(volumes: Volumes) -> tuple[str, ...]:
     return tuple(
-        f"{spot.document.place(spot.path)}: {letter} is not in [volumes]: paths on it are compared with the same drive "
+        f"{spot.document.place(spot.path)}{appid.missing(letter)}paths on it are compared with the same drive "
         f"letter, and with NT paths (\\device\\...) by the path after the volume, as an assumption"
         for letter, spot in volumes.missing.items()
     )

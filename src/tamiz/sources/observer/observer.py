@@ -6,7 +6,7 @@
 
 Input: the records of captures, in order. Output: calls of the `Sink`, which judges. The observer only chooses
 sequences; their layers and order are the tables of `tamiz.stack.sequences`. It indicates what a packet proves, and
-what must have been met before it, marked as inferred (design.md 5, "Replay"). Memory is bounded: see
+what must have been met before it, marked as inferred. Memory is bounded: see
 `observer_table`; answers to fragments and errors are bounded too.
 
 Checksums are not looked at: captures of the sending host hold unfinished ones.
