@@ -196,3 +196,21 @@ def test_a_closed_stdout_is_said_and_a_closed_stderr_is_silence() -> None:
 def test_a_dash_is_stdout(tmp_path: Path) -> None:
     done = shell(f'cd {tmp_path} && "$0" catalog layers stream-v4 --output -')
     assert done.returncode == 0 and "FWPM_LAYER_STREAM_V4" in done.stdout and list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_while_the_command_is_still_being_imported_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tamiz.cli import main as command
+    from tamiz.cli import start
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        start.run()
+    assert ended.value.code == Exit.INTERRUPTED
+
+
+def test_python_m_tamiz_is_the_command() -> None:
+    run = [sys.executable, "-m", "tamiz", "--version"]
+    assert subprocess.run(run, capture_output=True, check=True, text=True, timeout=60).stdout.startswith("tamiz ")

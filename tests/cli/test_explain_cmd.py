@@ -71,6 +71,7 @@ USAGE = [
     ("a direction that is none", ("up", "tcp", "10.0.0.5:1", "10.0.0.6:2"), "wanted in or out"),
     ("a protocol that is none", ("in", "tpc", "10.0.0.5:1", "10.0.0.6:2"), "tcp"),
     ("an address that is none", ("in", "tcp", "10.0.0.500:1", "10.0.0.6:2"), "ADDRESS:PORT"),
+    ("an address with a scope", ("in", "tcp", "[fe80::1%4]:1", "[fe80::2]:2"), "with a scope"),
     ("a port that is none", ("in", "tcp", "10.0.0.5:70000", "10.0.0.6:2"), "65535"),
     ("TCP without a port", ("in", "tcp", "10.0.0.5", "10.0.0.6:2"), "wanted one at both ends"),
     ("two families", ("in", "tcp", "10.0.0.5:1", "[::1]:2"), "one family"),

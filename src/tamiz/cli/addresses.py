@@ -17,6 +17,8 @@ def endpoint(text: str, option: str) -> tuple[bytes, int | None]:
     """The packed address and the port, None where there is none; `typer.BadParameter` for anything else."""
     match = _BRACKETED.fullmatch(text) or _DOTTED.fullmatch(text)
     address, port = (match["address"], match["port"]) if match else (text, None)
+    if "%" in address:  # the scope of a link-local address says which interface, and no filter's condition holds it
+        raise typer.BadParameter(f"found {text!r} with a scope, wanted {WANTED}", param_hint=option)
     try:
         packed = ipaddress.ip_address(address).packed
     except ValueError:
