@@ -189,3 +189,16 @@ def test_a_drive_becomes_its_volume_wherever_that_is_told(
     ((condition,),) = (f.conditions for f in policy.filters)
     assert str(condition) == f"ALE_APP_ID EQUAL {app}"
     assert bool(policy.warnings) is app.startswith("\\??")
+
+
+def test_files_of_one_name_in_two_folders_are_two_policies(tmp_path: Path) -> None:
+    paths = []
+    for folder, action in (("a", "permit"), ("b", "block")):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "policy.toml"
+        path.write_text(f'[[filter]]\nname = "rule"\nlayer = "ale-auth-connect-v4"\naction = "{action}"\n')
+        paths.append(str(path))
+    policy = load_policies(paths)
+    assert [f.action.name for f in policy.filters] == ["PERMIT", "BLOCK"]
+    assert len({f.key for f in policy.filters}) == 2
+    assert len(load_policies([paths[0], paths[0]]).filters) == 1, "the same file twice is one policy"

@@ -143,7 +143,12 @@ def app_fact(path: str, volumes: Sequence[str], policy: Policy, option: str = "-
     policy's own."""
     known = {**dict(policy.volumes), **volumes_of(volumes)}
     found = _read(option, lambda: nt_path(path, known, _named_apps(policy)))
-    return _one_of(found), f"application {found.note or found.paths[0]}"
+    return _one_of(found), f"application {found.note or _shown(found.paths[0])}"
+
+
+def _shown(nt_path: str) -> str:
+    """A path for people; one whose volume is not known keeps its drive (`tamiz.formats.appid`)."""
+    return nt_path.removeprefix("\\??\\")
 
 
 def volumes_of(texts: Sequence[str] | None) -> dict[str, str]:

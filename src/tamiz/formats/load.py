@@ -16,7 +16,7 @@ from tamiz.formats.appid import resolve
 from tamiz.formats.complete import complete
 from tamiz.formats.merge import merge
 from tamiz.formats.netsh import looks_like_netsh, read_netsh
-from tamiz.formats.toml.policy import read_toml
+from tamiz.formats.toml.policy import base_name, read_toml
 from tamiz.model.catalog import FieldList
 from tamiz.model.errors import InputError
 from tamiz.model.policy import Policy
@@ -59,20 +59,32 @@ def load_policies(
     count for all of them too. Raises `InputError`.
     """
     contents = [(path, _read(path)) for path in paths]
+    labels = _labels(paths)
     policies: dict[int, Policy] = {}
     for n, (path, data) in enumerate(contents):
         if looks_like_netsh(data):
             policies[n] = read_netsh(data, path)
     for n, (path, data) in enumerate(contents):
         if n not in policies:
-            policies[n] = _read_toml(data, path, list(policies.values()), last_wins)
+            policies[n] = _read_toml(data, path, list(policies.values()), last_wins, labels[path])
     merged = resolve(merge([policies[n] for n in range(len(contents))] or [Policy()], last_wins=last_wins), volumes)
     return complete(merged if fields is None else replace(merged, fields=fields))
 
 
-def _read_toml(data: bytes, path: str, before: Sequence[Policy], last_wins: bool) -> Policy:
+def _labels(paths: Sequence[str]) -> dict[str, str]:
+    """What tells files apart in the keys that are made for their filters: the base name, and a number where several
+    files have the same one."""
+    found: dict[str, str] = {}
+    for path in dict.fromkeys(paths):
+        base = base_name(path)
+        others = sum(base_name(other) == base for other in found)
+        found[path] = f"{base}:{others + 1}" if others else base
+    return found
+
+
+def _read_toml(data: bytes, path: str, before: Sequence[Policy], last_wins: bool, label: str) -> Policy:
     _refuse_other_formats(data, path)
-    return read_toml(data, path, merge(before, last_wins=last_wins) if before else None)
+    return read_toml(data, path, merge(before, last_wins=last_wins) if before else None, label)
 
 
 def _refuse_other_formats(data: bytes, path: str) -> None:

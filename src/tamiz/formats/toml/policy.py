@@ -46,9 +46,10 @@ _OBJECTS: Final[dict[str, Callable[[Table, Objects], None]]] = {
 _KEYS: Final = (*_OBJECTS, "filter", "volumes", "fields")
 
 
-def read_toml(data: bytes, name: str, known: Policy | None = None) -> Policy:
+def read_toml(data: bytes, name: str, known: Policy | None = None, label: str | None = None) -> Policy:
     """The policy of the TOML file `data`; `name` stands in messages. It may refer to the objects of `known`, too.
 
+    Keys of filters that give none are made from `label`, which tells this file from others; None: its base name.
     Filters have no run-time id and no effective weight yet unless the file gives them: see `tamiz.formats.complete`.
     Raises `InputError` for anything that is not a policy, and nothing else.
     """
@@ -58,7 +59,7 @@ def read_toml(data: bytes, name: str, known: Policy | None = None) -> Policy:
     objects = _objects(document, known)
     layers = known.layer_table if known is not None and known.layers is not None else catalog.layers(fields)
     volumes = Volumes(_volumes(document))
-    reader = Reader(objects, layers, volumes, name.replace("\\", "/").rsplit("/", 1)[-1])
+    reader = Reader(objects, layers, volumes, base_name(name) if label is None else label)
     for table in _tables(document, "filter"):
         reader.read(table)
     builtin = [catalog.callouts()[key] for key in reader.used_callouts if key in catalog.callouts()]
@@ -75,6 +76,11 @@ def read_toml(data: bytes, name: str, known: Policy | None = None) -> Policy:
         sources=(name,),
         warnings=_warnings(volumes),
     )
+
+
+def base_name(path: str) -> str:
+    """The file's name without its folders, whichever way they are divided."""
+    return path.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _refuse_unknown(document: Document) -> None:
