@@ -143,3 +143,9 @@ def test_the_size_of_a_compressed_capture_is_not_known(tmp_path: Path) -> None:
     assert replay_cmd._size(zipped) is None
     assert replay_cmd._size(tmp_path / "missing") is None
     assert replay_cmd._size(Path(CAPTURE)) == Path(CAPTURE).stat().st_size
+
+
+def test_nothing_is_assumed_of_what_packets_show(tamiz: Tamiz) -> None:
+    code, out, said = tamiz("replay", CAPTURE, "--assume", "remote-port=25")
+    assert (code, out) == (2, "")
+    assert "does not show" in " ".join(said.split())

@@ -187,6 +187,10 @@ TELLING = [
         id="the ICMP type that opened the flow",
     ),
     pytest.param(
+        "ALE_AUTH_RECV_ACCEPT_V4", FIELD.ORIGINAL_ICMP_TYPE, u16(8), Ends(1, V4[0], V4[3], 8, 0, "in"),
+        Ends(1, V4[0], V4[3], 0, 0, "in"), id="the message's own ICMP type, where none is known to have opened the flow",
+    ),
+    pytest.param(
         "INBOUND_ICMP_ERROR_V4", FIELD.EMBEDDED_PROTOCOL, u8(6), plain(1, embedded=QUOTED),
         plain(1, embedded=replace(QUOTED, protocol=6)), id="the protocol of a quoted packet",
     ),

@@ -34,7 +34,7 @@ from tamiz.cli.options import (
 )
 from tamiz.cli.output import Document, Format
 from tamiz.cli.policies import load
-from tamiz.cli.told import facts_from_options
+from tamiz.cli.told import facts_from_options, refuse_shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,6 +80,7 @@ def replay(
         loaded, app=app, volume=volume, package=package, service=service, user=user, profile=profile,
         interface=interface, assume=assume,
     )  # fmt: skip
+    refuse_shown(told)
     openers = [
         partial(open_capture, sys.stdin.buffer, "stdin") if str(path) == "-" else partial(open_capture, path)
         for path in captures

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Final, Union
 
 from tamiz.engine.engine import Engine
-from tamiz.model import catalog
 from tamiz.model.decisions import Decision, default_permit
 from tamiz.model.facts import Fact, Facts
 from tamiz.model.keys import FieldKey, LayerKey
 from tamiz.stack.host import Host
 from tamiz.stack.requests import Answer, Classify, Operation, Request, T, Transmit
+from tamiz.stack.witness import told_at
 
 Listener = Callable[[Request, Union[Decision, None]], None]
 
@@ -82,13 +82,9 @@ class Node:
         if found is None:
             if len(self._decisions) >= _REMEMBERED:
                 self._decisions.clear()
-            facts = {**self._told_at(layer), **shown}
+            facts = {**told_at(layer, self._told), **shown}
             found = self._decisions[key] = self._engine.classify(layer, facts, contexts=())
         return found
-
-    def _told_at(self, layer: LayerKey) -> Facts:
-        fields = {f.key for f in catalog.layers()[layer].fields}
-        return {field: fact for field, fact in self._told.items() if field in fields}
 
     def sent(self) -> list[Transmit]:
         """The packets that left since the last call, in order."""

@@ -23,7 +23,7 @@ from tamiz.stack.fields import Embedded
 from tamiz.stack.requests import Way
 from tamiz.stack.rows import layer_key
 from tamiz.stack.sequences import SEQUENCES
-from tamiz.stack.witness import Conversation, Known, address_type, facts_at, is_loopback
+from tamiz.stack.witness import Conversation, Known, address_type, facts_at, is_loopback, original_icmp
 
 REMEMBERED: Final = 100_000  # rulings, and signatures, kept; then they are forgotten and made again
 
@@ -67,12 +67,13 @@ class _Cut:
     def of(self, ends: Ends) -> tuple[Hashable, ...]:
         """Equal for ends that the layer's conditions on addresses and ports cannot tell apart."""
         here, there = ends.local_port, ends.remote_port
+        original = original_icmp(ends.protocol, here, ends.original)
         return (
             self._local.of(int.from_bytes(ends.local, "big")),
             self._remote.of(int.from_bytes(ends.remote, "big")),
             -1 if here is None else self._sides[0].of(here),
             -1 if there is None else self._sides[1].of(there),
-            -1 if ends.original is None else self._original.of(ends.original),
+            -1 if original is None else self._original.of(original),
             None if ends.embedded is None else self._embedded(ends.embedded),
         )
 

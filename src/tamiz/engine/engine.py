@@ -18,7 +18,7 @@ from tamiz.engine.explain import pass_steps
 from tamiz.engine.program import Judged, LayerProgram, SublayerProgram, compile_layer, constants
 from tamiz.engine.walk import Ask, Outcome, Walk
 from tamiz.engine.worlds import Worlds, WorldSet
-from tamiz.model.decisions import Action, Decision, Possible, SublayerStep, default_permit
+from tamiz.model.decisions import Action, Decision, Possible, default_permit
 from tamiz.model.facts import Facts
 from tamiz.model.keys import CalloutKey, LayerKey
 from tamiz.model.objects import ActionType, Filter
@@ -109,7 +109,7 @@ class _Classify:
             possible=tuple(classes),
             depends_on=depends,
             unsettled=self._unsettled(outcomes, depends) if explain else (),
-            steps=self._steps(outcomes[0], floating) if explain else (),
+            steps=tuple(pass_steps(outcomes[0].passes, self.judged, self.start)) if explain else (),
             tie=self._tied(orders, outcomes, permits),
             absorbed=all(state.absorbed for outcome in outcomes for state, _, _ in outcome.possible()),
         )
@@ -205,9 +205,6 @@ class _Classify:
                 if other != permit:
                     return True
         return False
-
-    def _steps(self, outcome: Outcome, floating: Sequence[SublayerProgram]) -> tuple[SublayerStep, ...]:
-        return tuple(pass_steps(outcome.passes, self.judged, self.start, floating))
 
 
 def _classes(outcomes: Sequence[Outcome], worlds: Worlds) -> Iterator[Possible]:

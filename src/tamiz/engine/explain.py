@@ -5,7 +5,7 @@ Source: design.md 2.4 and 5 ("Explain"). Nothing is judged again here but the fi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -18,9 +18,7 @@ from tamiz.model.facts import UNKNOWN
 NEAR_MISSES: Final = 5
 
 
-def pass_steps(
-    passes: Sequence[Pass], judged: Judged, start: WorldSet, floating: Collection[SublayerProgram]
-) -> Iterator[SublayerStep]:
+def pass_steps(passes: Sequence[Pass], judged: Judged, start: WorldSet) -> Iterator[SublayerStep]:
     """One step per sublayer, in the order of the walk."""
     for step in passes:
         sublayer = step.sublayer

@@ -159,7 +159,7 @@ def facts_at(
     if FIELD.FLAGS in shown:
         shown[FIELD.FLAGS] = _flags(base, shown[FIELD.FLAGS], conversation, known)
     shown.update(_loose(base, conversation, connection, shown))
-    told = {key: fact for key, fact in known.facts.items() if key in _fields(layer)}
+    told = told_at(layer, known.facts)
     return {**told, **{key: fact for key, fact in shown.items() if not _narrows(told.get(key), fact)}}
 
 
@@ -168,6 +168,11 @@ def _narrows(told: Fact | None, shown: Fact) -> bool:
     if not isinstance(shown, Unknown) or not isinstance(told, Value):
         return False
     return shown.may_be_empty if told == EMPTY else told in (shown.among or (told,))
+
+
+def told_at(layer: LayerKey, told: Facts) -> Facts:
+    """What was told, as far as `layer` has the fields; what a packet or a host shows takes precedence over it."""
+    return {key: fact for key, fact in told.items() if key in _fields(layer)}
 
 
 @cache
@@ -195,15 +200,16 @@ def _indication(
         arrival=_SOMEWHERE if way == "in" else None,
         nexthop=_SOMEWHERE if way == "out" else None,
         flags=flags | loopback,
-        original_icmp=_original_icmp(c),
+        original_icmp=original_icmp(c.protocol, c.local_port, c.original_icmp),
         hidden=known.hidden(way),
     )
 
 
-def _original_icmp(c: Conversation) -> int | None:
-    if c.protocol not in (ICMP, ICMP6):
+def original_icmp(protocol: int, local_port: int | None, original: int | None) -> int | None:
+    """The type of the ICMP message that opened the flow: `original` where it is told, else this message's own."""
+    if protocol not in (ICMP, ICMP6):
         return None
-    return c.local_port if c.original_icmp is None else c.original_icmp
+    return local_port if original is None else original
 
 
 def _flags(base: str, fact: Fact, c: Conversation, known: Known) -> Fact:
